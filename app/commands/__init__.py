@@ -1,0 +1,1 @@
+"""The commands of `letterpress`, one module for each group."""

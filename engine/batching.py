@@ -1,0 +1,183 @@
+"""Which rows of a corpus make up a batch, and the memory-mapped ids they are cut from.
+
+The order is a pure function of (seed, epoch, step): there is no loader state to save, so a resumed run
+cannot drift from one that never stopped. Token ids live in a file that is mapped, not read, so that a
+corpus larger than memory trains.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Protocol
+
+import numpy as np
+import numpy.typing as npt
+import torch
+
+from corpora.errors import CorpusError
+
+Batch = dict[str, Any]
+IGNORED = -100  # a label that takes no part in the loss, as in torch's cross_entropy
+
+
+class Dataset(Protocol):
+    """What `fit` asks of a corpus: a number of rows, and any of them as a batch."""
+
+    def __len__(self) -> int: ...
+
+    def batch(self, rows: npt.NDArray[np.int64], *, seed: int, epoch: int) -> Batch:
+        """The rows as tensors for `loss`, with `n_targets`, the number of targets, beside them."""
+        ...
+
+
+def rng(*key: int) -> np.random.Generator:
+    """A counter-based generator that depends on the key alone (Philox, Salmon et al. 2011)."""
+    return np.random.Generator(np.random.Philox(np.random.SeedSequence(key)))
+
+
+def rows_of(n: int, batch_size: int, *, seed: int, epoch: int, step: int) -> npt.NDArray[np.int64]:
+    """The rows of one batch: a slice of the epoch's permutation of `n` rows.
+
+    Parameters
+    ----------
+    n : int
+        Rows in the corpus.
+    batch_size : int
+        Rows in a full batch; the last batch of an epoch may be shorter.
+    seed, epoch, step : int
+        `step` counts within the epoch, from 0.
+    """
+    order = rng(seed, epoch).permutation(n)
+    return order[step * batch_size : (step + 1) * batch_size]
+
+
+def steps_per_epoch(n: int, batch_size: int) -> int:
+    """Batches in one pass, the short last one included."""
+    return -(-n // batch_size)
+
+
+class TokenWriter:
+    """Write ids to a new token file, piece by piece; use as a context manager."""
+
+    def __init__(self, path: Path, vocab_size: int) -> None:
+        self.path = path
+        self.dtype = np.dtype("<u2" if vocab_size <= 1 << 16 else "<u4")
+        self.n_tokens = 0
+        self.n_bytes = 0
+
+    def __enter__(self) -> TokenWriter:
+        self._file = self.path.open("wb")
+        return self
+
+    def add(self, ids: Sequence[int], n_bytes: int) -> None:
+        """Append the ids of a text that was `n_bytes` long in UTF-8."""
+        np.asarray(ids, dtype=self.dtype).tofile(self._file)
+        self.n_tokens += len(ids)
+        self.n_bytes += n_bytes
+
+    def __exit__(self, *exc: object) -> None:
+        self._file.close()
+        if exc[0] is None:
+            meta = {"dtype": self.dtype.str, "n_tokens": self.n_tokens, "n_bytes": self.n_bytes}
+            self.path.with_suffix(".json").write_text(json.dumps(meta), encoding="utf-8")
+
+
+@dataclass
+class Windows:
+    """Windows of `block_size` ids from a token file, each predicting its ids one place on.
+
+    Each epoch starts its windows at another offset, so that no border is fixed.
+    """
+
+    path: Path
+    block_size: int
+    limit: int | None = None
+
+    def __post_init__(self) -> None:
+        meta = json.loads(self.path.with_suffix(".json").read_text(encoding="utf-8"))
+        self.n_tokens: int = meta["n_tokens"]
+        self.bytes_per_target: float = meta["n_bytes"] / max(1, meta["n_tokens"])
+        if self.n_tokens < self.block_size + 1:
+            raise CorpusError(
+                f"The corpus has {self.n_tokens:,} tokens; one window needs {self.block_size + 1:,}. "
+                "Add text, or choose a smaller block size."
+            )
+        self._ids = np.memmap(self.path, dtype=np.dtype(meta["dtype"]), mode="r")
+
+    def __len__(self) -> int:
+        n = max(1, (self.n_tokens - 1) // self.block_size - 1)
+        return min(n, self.limit) if self.limit else n
+
+    def batch(self, rows: npt.NDArray[np.int64], *, seed: int, epoch: int) -> Batch:
+        """Ids and labels, both (B, T), labels one place on."""
+        slack = self.n_tokens - 1 - len(self) * self.block_size
+        shift = int(rng(seed, epoch, 1).integers(0, min(self.block_size, slack) + 1))
+        starts = rows * self.block_size + shift
+        ids = np.stack([self._ids[s : s + self.block_size + 1] for s in starts]).astype(np.int64)
+        both = torch.from_numpy(ids)  # (B, T + 1)
+        return {
+            "input_ids": both[:, :-1].contiguous(),
+            "labels": both[:, 1:].contiguous(),
+            "n_targets": both.shape[0] * self.block_size,
+        }
+
+
+@dataclass(frozen=True, slots=True)
+class Example:
+    """Ids, and for each whether the model is to learn to write it."""
+
+    ids: tuple[int, ...]
+    learn: tuple[bool, ...]
+
+    def __post_init__(self) -> None:
+        if len(self.ids) != len(self.learn):
+            raise ValueError(f"{len(self.ids)} ids but {len(self.learn)} flags")
+
+
+class Examples:
+    """Examples of differing length, padded on the right to the longest of their batch.
+
+    Raises
+    ------
+    CorpusError
+        If some example has nothing to learn: a mask that comes out empty trains nothing and says so.
+    """
+
+    def __init__(self, examples: Iterable[Example], *, pad_id: int, block_size: int) -> None:
+        self.examples = list(examples)
+        self.pad_id = pad_id
+        for i, example in enumerate(self.examples):
+            if len(example.ids) - 1 > block_size:
+                raise CorpusError(
+                    f"Example {i} has {len(example.ids):,} tokens; the model reads {block_size:,}. "
+                    "Shorten it before training."
+                )
+            if not any(example.learn[1:]):
+                raise CorpusError(
+                    f"Example {i} has no token to learn from: its reply is empty or was cut off. "
+                    "Give every letter a reply."
+                )
+        if not self.examples:
+            raise CorpusError("There is no example to train on; expected at least one letter.")
+
+    def __len__(self) -> int:
+        return len(self.examples)
+
+    def batch(self, rows: npt.NDArray[np.int64], *, seed: int, epoch: int) -> Batch:
+        """Ids, attention mask and labels (B, T); labels are one place on, `IGNORED` where not learnt."""
+        chosen = [self.examples[int(i)] for i in rows]
+        longest = max(len(e.ids) for e in chosen) - 1
+        ids = torch.full((len(chosen), longest), self.pad_id)
+        labels = torch.full((len(chosen), longest), IGNORED)
+        for row, example in enumerate(chosen):
+            n = len(example.ids) - 1
+            ids[row, :n] = torch.tensor(example.ids[:-1])
+            targets = torch.tensor(example.ids[1:])
+            targets[~torch.tensor(example.learn[1:])] = IGNORED
+            labels[row, :n] = targets
+        # Padding is on the right and attention is causal, so no mask is needed: a real token never
+        # sees a padded one.
+        return {"input_ids": ids, "labels": labels, "n_targets": int((labels != IGNORED).sum())}

@@ -1,0 +1,78 @@
+"""One token at a time: the small contract that generation, guards and seeds run on.
+
+`start(ids)` reads a prompt and `step(id, state)` one id more; both give the logits of the next id and a
+state. A state is a value: stepping from it does not change it, so several continuations can be tried
+from one place. A faster back end implements these two and nothing above it changes.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any, Protocol, TypeVar
+
+import torch
+from transformers import DynamicCache, PreTrainedModel
+
+State = TypeVar("State")
+
+
+class Stepper(Protocol[State]):
+    """Gives logits of shape (V,) and a state."""
+
+    @property
+    def window(self) -> int:
+        """The most ids a prompt and its continuation may have together; 0 sets no limit."""
+        ...
+
+    def start(self, ids: Sequence[int], state: State | None = None) -> tuple[torch.Tensor, State]:
+        """Read ids from the beginning, or on from a state."""
+        ...
+
+    def step(self, token: int, state: State) -> tuple[torch.Tensor, State]:
+        """Read one id more."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class CacheState:
+    """Keys and values of each layer, each (1, n_head, T, head width), and T."""
+
+    layers: tuple[tuple[torch.Tensor, torch.Tensor], ...]
+    length: int
+
+
+class TransformerStepper:
+    """Any transformers model with a key-value cache."""
+
+    def __init__(self, model: PreTrainedModel) -> None:
+        self.model = model.eval()
+        self.window: int = getattr(model.config, "n_positions", 0) or getattr(
+            model.config, "max_position_embeddings", 0
+        )
+
+    def start(
+        self, ids: Sequence[int], state: CacheState | None = None
+    ) -> tuple[torch.Tensor, CacheState]:
+        """Read ids; raises ValueError when there are none or the window is too small for them."""
+        length = (state.length if state else 0) + len(ids)
+        if not ids:
+            raise ValueError("ids is empty; a prompt needs at least one id")
+        if self.window and length > self.window:
+            raise ValueError(f"{length} ids do not fit a window of {self.window}")
+        # A fresh cache object over the old tensors: appending to it makes new tensors, so the state
+        # that was given stays as it was.
+        cache = DynamicCache(ddp_cache_data=state.layers) if state else DynamicCache()
+        with torch.inference_mode():
+            out: Any = self.model(
+                input_ids=torch.tensor([list(ids)], device=self.model.device),  # (1, T)
+                past_key_values=cache,
+                use_cache=True,
+                logits_to_keep=1,
+            )
+        layers = tuple((layer.keys, layer.values) for layer in out.past_key_values.layers)
+        return out.logits[0, -1], CacheState(layers, length)
+
+    def step(self, token: int, state: CacheState) -> tuple[torch.Tensor, CacheState]:
+        """Read one id more."""
+        return self.start((token,), state)

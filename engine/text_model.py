@@ -1,0 +1,43 @@
+"""A causal language model as `fit` and `checkpoint` want it: a loss, a way to save, a way to load."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import torch
+import torch.nn.functional as F
+from safetensors.torch import load_model
+from torch import nn
+from transformers import PreTrainedModel, PreTrainedTokenizerBase
+
+from engine.batching import IGNORED, Batch
+
+
+class NextToken(nn.Module):
+    """Next-token cross entropy over any transformers causal language model."""
+
+    def __init__(self, model: PreTrainedModel, tokenizer: PreTrainedTokenizerBase) -> None:
+        super().__init__()
+        self.model = model
+        self.tokenizer = tokenizer
+
+    def loss(self, batch: Batch) -> torch.Tensor:
+        """Mean cross entropy in nats over the labels that are not ignored.
+
+        `batch` holds `input_ids` and `labels`, both (B, T); labels are already one place on.
+        """
+        out: Any = self.model(input_ids=batch["input_ids"], use_cache=False)
+        logits = out.logits  # (B, T, V)
+        return F.cross_entropy(
+            logits.flatten(0, 1).float(), batch["labels"].flatten(), ignore_index=IGNORED
+        )
+
+    def save(self, folder: Path) -> None:
+        """Write a model folder: weights, configuration, tokenizer."""
+        self.model.save_pretrained(folder, safe_serialization=True)
+        self.tokenizer.save_pretrained(str(folder))
+
+    def load(self, folder: Path) -> None:
+        """Read the weights of a model folder into this model, bit for bit."""
+        load_model(self.model, folder / "model.safetensors")

@@ -1,0 +1,116 @@
+"""Which of the model's own sentences may stand in a letter.
+
+A small model invents. So its sentences carry no evidence: one with a number, a date or a name that
+neither the letter nor the placed passages hold is dropped before anyone sees it.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+from corpora.dates import MONTHS
+from lm.reading import content_words, ends_sentence, sentences, words
+
+_NUMBERS = frozenset(
+    "two three four five six seven eight nine ten eleven twelve thirteen fourteen fifteen sixteen "
+    "seventeen eighteen nineteen twenty thirty forty fifty sixty seventy eighty ninety hundred "
+    "thousand million".split()
+)
+_CAPITAL = re.compile(r"\b[A-Z][^\W\d_]*(?:['’][^\W\d_]+)?")
+_PLAIN_CAPITALS = frozenset("I I'm I've I'll I'd I’m I’ve I’ll I’d O Oh God Sir Madam".split())
+_MONTHS = frozenset(m for m in MONTHS if m not in ("May", "March"))
+MIN_WORDS, MAX_WORDS = 5, 40
+_RUN = 8
+
+
+@dataclass(frozen=True, slots=True)
+class Allowed:
+    """What the model's own sentences may mention: the words of the letter and of what was placed."""
+
+    words: frozenset[str]
+
+    @classmethod
+    def by(cls, texts: Iterable[str]) -> Allowed:
+        """The words of some texts."""
+        return cls(frozenset(w for text in texts for w in words(text)))
+
+
+def _grams(text: str, n: int) -> set[tuple[str, ...]]:
+    own = words(text)
+    return {tuple(own[i : i + n]) for i in range(len(own) - n + 1)}
+
+
+def problem(sentence: str, allowed: Allowed, before: str, *, first: bool = False) -> str:
+    """Why a sentence may not stand, or an empty string if it may.
+
+    Parameters
+    ----------
+    sentence : str
+        One sentence of the model's own.
+    allowed : Allowed
+        What it may mention.
+    before : str
+        The letter so far; its sentences may not come again.
+    first : bool
+        Whether this is the first of the model's own sentences.
+    """
+    own = words(sentence)
+    if not ends_sentence(sentence) or len(sentences(sentence)) != 1:
+        return "not one whole sentence"
+    if not MIN_WORDS <= len(own) <= MAX_WORDS:
+        return f"{len(own)} words"
+    if not (sentence[0].isupper() or sentence[0] in "\"“‘'"):
+        return "does not begin like a sentence"
+    if any(c.isdigit() for c in sentence):
+        return "a number"
+    if any(c in sentence for c in "<>[]{}|_*#\\/=@\n\t\ufffd"):
+        return "a sign that no letter holds"
+    if sentence.count('"') % 2 or sentence.count("(") != sentence.count(")"):
+        return "an open quotation"
+    if unsupported := [w for w in own if w in _NUMBERS and w not in allowed.words]:
+        return f"the number {unsupported[0]}"
+    for i, match in enumerate(_CAPITAL.finditer(sentence)):
+        name = match.group()
+        if i == 0 and match.start() <= 1:
+            # The first word is capital anyway; it is a name only where it is nobody's word.
+            if name in _MONTHS:
+                return f"the date {name}"
+            continue
+        if name in _PLAIN_CAPITALS:
+            continue
+        if name in _MONTHS or name.lower().removesuffix("'s") not in allowed.words:
+            return f"the name {name}"
+    if repeats(sentence, before):
+        return "said before"
+    return ""
+
+
+def repeats(sentence: str, before: str) -> bool:
+    """Whether a sentence says again what the letter has said, or stammers within itself."""
+    own = words(sentence)
+    grams = [tuple(own[i : i + 4]) for i in range(len(own) - 3)]
+    if len(set(grams)) < len(grams):
+        return True
+    if _grams(sentence, 5) & _grams(before, 5):
+        return True
+    mine = set(content_words(sentence))
+    for other in sentences(before):
+        theirs = set(content_words(other))
+        if mine and theirs and len(mine & theirs) / len(mine | theirs) > 0.5:
+            return True
+    return False
+
+
+class Ink:
+    """The runs of eight words of some texts, to tell what a sentence copied from them."""
+
+    def __init__(self, texts: Iterable[str]) -> None:
+        self._runs: set[tuple[str, ...]] = set()
+        for text in texts:
+            self._runs |= _grams(text, _RUN)
+
+    def copied(self, sentence: str) -> bool:
+        """Whether a run of eight words of the sentence stands in the texts."""
+        return bool(_grams(sentence, _RUN) & self._runs)

@@ -1,0 +1,161 @@
+"""What a reply will hold, before a word of it is written: which passages, what is declined, what is
+remembered, and where the model's own prose goes.
+
+A plan is a list of slots. `Set` slots are the program's and already have their sentences; `Own` slots are
+for the model.
+"""
+
+from __future__ import annotations
+
+import random
+from dataclasses import dataclass
+
+from corpora.people import Passage
+from corpora.timeline import later_things
+from lm.format import date_line
+from lm.proof import Mark, Sentence, Source
+from lm.reading import Question, names, questions, sentences, years
+from lm.request import LetterRequest
+from lm.sources import PassageIndex, recall
+
+
+@dataclass(frozen=True, slots=True)
+class Set:
+    """Sentences the program places."""
+
+    sentences: tuple[Sentence, ...]
+
+    @property
+    def text(self) -> str:
+        """Their text, joined."""
+        return "".join(s.lead + s.text for s in self.sentences)
+
+
+@dataclass(frozen=True, slots=True)
+class Own:
+    """Room for at most `n_sentences` of the model's own; `breaks` is after which a paragraph begins."""
+
+    n_sentences: int
+    breaks: int = 0
+
+
+Slot = Set | Own
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """The slots in order, and the passages placed."""
+
+    slots: tuple[Slot, ...]
+    passages: tuple[Passage, ...]
+    declines: bool
+
+
+def _set(text: str, mark: Mark, source: Source | None, lead: str) -> Set:
+    parts = sentences(text)
+    return Set(
+        tuple(
+            Sentence(part, mark, source, lead if i == 0 else " ") for i, part in enumerate(parts)
+        )
+    )
+
+
+def _passage(passage: Passage, index: PassageIndex) -> Set:
+    if passage.id in index.quoted:
+        source = Source(passage.id, passage.source, str(passage.date))
+        return _set(f"“{passage.text}”", Mark.QUOTED, source, " ")
+    source = Source(passage.id, passage.source, str(passage.date), passage.checked)
+    return _set(passage.text, Mark.SOURCED, source, " ")
+
+
+def out_of_reach(question: Question, request: LetterRequest, index: PassageIndex) -> str:
+    """Why a question cannot be answered at this date: "later", "unknown", or empty if it can.
+
+    "later" is a year after the letter, or a thing the world had not yet seen; "unknown" is a name that
+    does not stand in the person's file. The writer's own name and place are theirs to use.
+    """
+    date = request.resolved_date
+    if any(year > date.year for year in years(question.text)):
+        return "later"
+    if later_things(question.text, date):
+        return "later"
+    own = f"{request.writer_name} {request.place} {request.person.name}".lower().split()
+    for name in names(question.text):
+        if all(w.lower() in own for w in name.split()):
+            continue
+        if not index.knows_name(name):
+            return "unknown"
+    return ""
+
+
+def _already_told(request: LetterRequest, index: PassageIndex) -> set[str]:
+    said = " ".join(e.reply for e in request.thread)
+    return {p.id for p in request.person.passages if p.text in said}
+
+
+def _remembered(request: LetterRequest, asked: list[Question]) -> Set | None:
+    for exchange in reversed(request.thread):
+        if sentence := recall(asked, exchange.letter):
+            text = f"In your letter of {exchange.date.long} you wrote: “{sentence}”"
+            source = Source("", f"Your letter of {exchange.date.long}", str(exchange.date))
+            return Set((Sentence(text, Mark.REMEMBERED, source, "\n\n"),))
+    return None
+
+
+def make_plan(
+    request: LetterRequest, index: PassageIndex, *, max_passages: int, draw: random.Random
+) -> Plan:
+    """Decide what a reply holds.
+
+    Parameters
+    ----------
+    max_passages : int
+        Passages placed at most, at least 1.
+    draw : random.Random
+        Chooses among the person's forms and refusals; seeded by the request.
+    """
+    voice = request.person.voice
+    asked = questions(request.text)
+    reach = [out_of_reach(q, request, index) for q in asked]
+    within = [q for q, why in zip(asked, reach, strict=True) if why != "later"]
+    told = _already_told(request, index)
+    found = index.answer(within, request.resolved_date, limit=max_passages, without=told)
+    refused = [why for q, why in zip(asked, reach, strict=True) if why and (q.asks or why == "later")]
+    if "later" in refused:
+        why = "later"
+    elif refused and not found:
+        why = "unknown"
+    else:
+        why = ""
+
+    name = request.greeting_name
+    greeting = draw.choice(voice.salutations).format(name=name) if name else voice.friend
+    head = date_line(request.reply_place, request.resolved_date.long)
+    slots: list[Slot] = [
+        Set((Sentence(head, Mark.FORM), Sentence(greeting, Mark.FORM, lead="\n\n"))),
+    ]
+    if remembered := _remembered(request, asked):
+        slots.append(remembered)
+    slots.append(Own(2))
+    if why:
+        refusal = draw.choice(voice.later if why == "later" else voice.unknown)
+        slots.append(_set(refusal, Mark.REFUSAL, None, " "))
+        # A reply that declines has little to add: one passage at most, and only where it fits.
+        found = found[:1] if why == "unknown" else found[:2]
+        slots.append(Own(2, breaks=1))
+    for number, hit in enumerate(found):
+        slots.append(_passage(hit.passage, index))
+        last = number == len(found) - 1
+        slots.append(Own(3 if last else 2, breaks=1))
+    if not found and not why:
+        slots.append(Own(3, breaks=0))
+    subscription = draw.choice(voice.subscriptions).format(name=name or "friend")
+    slots.append(
+        Set(
+            (
+                Sentence(subscription, Mark.FORM, lead="\n\n"),
+                Sentence(request.person.name, Mark.FORM, lead="\n"),
+            )
+        )
+    )
+    return Plan(tuple(slots), tuple(hit.passage for hit in found), bool(why))

@@ -1,0 +1,1 @@
+"""Recipes: how the weights that ship were made, as code that makes them again."""

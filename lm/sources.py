@@ -1,0 +1,163 @@
+"""Passages a person could know by a date, found by full-text search in what a letter asks.
+
+SQLite's FTS5 does the search and the ranking (BM25, Robertson and Zaragoza 2009). A hit must say enough:
+a topic of the passage, or two telling words of its text; else the figure does not know the matter.
+"""
+
+from __future__ import annotations
+
+import math
+import sqlite3
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+
+from corpora.dates import LetterDate
+from corpora.document import Document
+from corpora.people import Passage, Person
+from lm.reading import Question, content_words, sentences
+
+_TOPIC_WEIGHT = 3.0
+_ENOUGH = 2.6  # a word that a tenth of the passages share tells about this much
+_QUOTE_WORDS = (8, 45)
+
+
+@dataclass(frozen=True, slots=True)
+class Found:
+    """A passage, how well it fits (higher is better), and which question it answers."""
+
+    passage: Passage
+    score: float
+    question: int
+
+
+class PassageIndex:
+    """A person's passages, and texts of theirs, searchable by words."""
+
+    def __init__(self, person: Person, texts: Iterable[Document] = ()) -> None:
+        self.person = person
+        self._passages: list[Passage] = list(person.passages)
+        self.quoted: set[str] = set()
+        for number, document in enumerate(texts):
+            self._passages.extend(self._quotations(document, number))
+        self._database = sqlite3.connect(":memory:", check_same_thread=False)
+        self._database.execute(
+            "create virtual table passages using fts5(topics, text, tokenize='porter unicode61')"
+        )
+        self._database.executemany(
+            "insert into passages(rowid, topics, text) values (?, ?, ?)",
+            [(i, " ; ".join(p.topics), p.text) for i, p in enumerate(self._passages)],
+        )
+
+    def _quotations(self, document: Document, number: int) -> list[Passage]:
+        """Single sentences of a text that stand on their own, as passages; undated texts give none."""
+        if document.date is None:
+            return []
+        found = []
+        for i, sentence in enumerate(sentences(document.text)):
+            n = len(sentence.split())
+            if not _QUOTE_WORDS[0] <= n <= _QUOTE_WORDS[1] or not sentence[0].isupper():
+                continue
+            if sentence.count('"') % 2 or any(c in sentence for c in "[]{}<>_*|"):
+                continue
+            passage_id = f"quote-{number}-{i}"
+            self.quoted.add(passage_id)
+            found.append(Passage(passage_id, document.date, (), sentence, document.title, ""))
+        return found
+
+    def _matches(self, word: str) -> dict[int, float]:
+        """The rows a word (or another form of it) occurs in, weighted by where."""
+        hits: dict[int, float] = {}
+        for column, weight in (("text", 1.0), ("topics", _TOPIC_WEIGHT)):
+            rows = self._database.execute(
+                "select rowid from passages where passages match ?", (f'{column}: "{word}"',)
+            )
+            for (row,) in rows:
+                hits[row] = weight
+        return hits
+
+    def search(
+        self, words: Sequence[str], date: LetterDate, *, without: Iterable[str] = ()
+    ) -> list[tuple[Passage, float]]:
+        """The passages that words point to and the date allows, best first.
+
+        Parameters
+        ----------
+        words : sequence of str
+            Content words, in lower case.
+        date : LetterDate
+            No passage later than this is given.
+        without : iterable of str
+            Ids that must not come again.
+        """
+        spent = set(without)
+        allowed = {
+            i for i, p in enumerate(self._passages) if p.date.not_after(date) and p.id not in spent
+        }
+        if not words or not allowed:
+            return []
+        scores: dict[int, float] = {}
+        strong: dict[int, float] = {}
+        n = len(self._passages)
+        for word in words:
+            hits = self._matches(word)
+            idf = math.log(1 + (n - len(hits) + 0.5) / (len(hits) + 0.5)) if hits else 0.0
+            for row, weight in hits.items():
+                strong[row] = strong.get(row, 0.0) + idf * min(weight, 1.5)
+        query = " OR ".join(f'"{word}"' for word in words)
+        ranked = self._database.execute(
+            "select rowid, -bm25(passages, ?, 1.0) from passages where passages match ?",
+            (_TOPIC_WEIGHT, query),
+        )
+        for row, score in ranked:
+            if row in allowed and strong.get(row, 0.0) >= _ENOUGH:
+                scores[row] = score
+        best = sorted(scores, key=lambda row: (-scores[row], row))
+        return [(self._passages[row], scores[row]) for row in best]
+
+    def answer(
+        self,
+        questions: Sequence[Question],
+        date: LetterDate,
+        *,
+        limit: int,
+        without: Iterable[str] = (),
+    ) -> list[Found]:
+        """Passages for each question in turn, then second ones for the first, at most `limit`.
+
+        They come in the order in which the letter asks.
+        """
+        spent = set(without)
+        found: list[Found] = []
+        lists = [self.search(q.words, date, without=spent) for q in questions]
+        for depth in range(limit):
+            for number, ranked in enumerate(lists):
+                if len(found) == limit:
+                    break
+                fresh = [(p, s) for p, s in ranked if p.id not in spent]
+                # A second passage must fit nearly as well as the first: better a short letter than a
+                # wandering one.
+                if not fresh or (depth and fresh[0][1] < 0.55 * ranked[0][1]):
+                    continue
+                passage, score = fresh[0]
+                spent.add(passage.id)
+                found.append(Found(passage, score, number))
+        return sorted(found, key=lambda f: f.question)
+
+    def knows_name(self, name: str) -> bool:
+        """Whether the person may speak of a name: it stands in their file."""
+        lower = name.lower()
+        own = (self.person.name, *self.person.aliases, *self.person.knows)
+        own += tuple(p.name for p in self.person.places)
+        pool = " ".join((*own, *(p.text for p in self.person.passages))).lower()
+        return lower in pool or all(w in pool.split() for w in lower.split())
+
+
+def recall(questions: Sequence[Question], earlier: str) -> str:
+    """The sentence of an earlier letter that a new one takes up again, or an empty string."""
+    asked = {w for q in questions for w in q.words}
+    best, most = "", 0
+    for sentence in sentences(earlier):
+        shared = len(asked.intersection(content_words(sentence)))
+        if shared > most and 5 <= len(sentence.split()) <= 40:
+            best, most = sentence, shared
+    return best
