@@ -13,17 +13,18 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from app.home import folder, store_path
+from app.home import folder, home, store_path
 from app.library import Library, ModelInfo
 from app.store import Sent, Store, Thread, ThreadRow
 from corpora.dates import LetterDate
 from corpora.errors import InputError, PersonError
 from corpora.people import Person, find_person, load_people
+from corpora.quoting import quotable
 
 if TYPE_CHECKING:
     from app.export import Format
     from app.writing import Writing
-    from lm.correspondence import LetterRequest
+    from lm.request import LetterRequest
 
 LOCAL = "local"
 MAX_SEED = 2**31 - 1
@@ -110,7 +111,7 @@ def reply(
         If anything given cannot be used; nothing has been saved then.
     """
     from app.writing import Writing, exchanges_of, settings_of
-    from lm.correspondence import LetterRequest
+    from lm.request import LetterRequest
 
     seed = _checked_seed(seed)
     settings = settings_of(temperature)
@@ -127,6 +128,7 @@ def reply(
         date=date,
         place=place.strip(),
         thread=exchanges_of(before) if before else (),
+        texts=quotable(person.slug, home() / "corpora"),
     )
     _library.find(model)
     saving = (store(), _save_letter(request, before, owner), owner) if save else None

@@ -29,14 +29,22 @@ def set_up_streams() -> None:
             reconfigure(encoding=encoding, errors="backslashreplace")
 
 
+class _Console(Console):
+    def on_broken_pipe(self) -> None:
+        """End quietly where the reader of the pipe has gone; rich would end with an error."""
+        self.quiet = True
+        silence_stdout()
+        raise SystemExit(0)
+
+
 def out() -> Console:
     """The console on stdout. Made anew each time: the stream may have been replaced."""
-    return Console(highlight=False, markup=False, emoji=False)
+    return _Console(highlight=False, markup=False, emoji=False)
 
 
 def err() -> Console:
     """The console on stderr."""
-    return Console(stderr=True, highlight=False, markup=False, emoji=False)
+    return _Console(stderr=True, highlight=False, markup=False, emoji=False)
 
 
 def say(message: str, style: str = "") -> None:

@@ -17,8 +17,8 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
-from app.home import home
-from corpora.errors import ModelError
+from app.home import folder, home
+from corpora.errors import InputError, ModelError
 
 if TYPE_CHECKING:
     from lm.voice import Voice
@@ -26,6 +26,7 @@ if TYPE_CHECKING:
 STARTER = "starter"
 Kind = Literal["starter", "run", "folder", "hub"]
 _HUB_ID = re.compile(r"\w[\w.-]*/\w[\w.-]*\Z")
+_RUN_NAME = re.compile(r"[A-Za-z0-9][\w.-]{0,63}\Z", re.ASCII)
 # Models of the hub from before every one had an owner in its name.
 _HUB_SHORT = ("gpt2", "gpt2-medium", "gpt2-large", "gpt2-xl", "distilgpt2")
 
@@ -135,6 +136,22 @@ def starter_folder() -> Path | None:
     places = spec.submodule_search_locations if spec is not None else None
     found = [Path(place) / STARTER for place in places or ()]
     return next((path for path in found if path.is_dir()), None)
+
+
+def run_folder(name: str) -> Path:
+    """Where a run of this name is kept, or will be.
+
+    Raises
+    ------
+    InputError
+        If the name would be another model's, or no file can have it.
+    """
+    if name == STARTER or not _RUN_NAME.match(name):
+        raise InputError(
+            f"A run cannot be called {name[:60]!r}; expected letters, digits, hyphens, underscores "
+            "and full stops, beginning with a letter or digit, at most 64, and not 'starter'."
+        )
+    return folder("runs") / name
 
 
 def _load_voice(source: str, device: str) -> Voice:

@@ -56,7 +56,11 @@ def as_pdf(title: str, pages: list[Page]) -> bytes:
             _line(pdf, family, 9, f"[{number}] {note}")
         if page.colophon:
             _line(pdf, family, 9, page.colophon)
-    return bytes(pdf.output())
+    data = bytes(pdf.output())
+    for font in pdf.fonts.values():
+        if hasattr(font, "close"):  # the readers' own fonts have no file
+            font.close()
+    return data
 
 
 class _Letters(FPDF):  # type: ignore[misc]  # its own types are not followed, see pyproject
@@ -100,6 +104,7 @@ def _choose_fonts(pdf: FPDF, text: str) -> str:
         font = probe.fonts["probe"]
         # Only TrueType outlines are sure to be embedded well.
         has = {c for c in missing if "glyf" in font.ttfont and ord(c) in font.cmap}
+        font.close()
         if has:
             missing -= has
             families.append(path.stem)

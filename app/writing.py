@@ -13,8 +13,9 @@ from app.saved import as_saved
 from app.store import Store, Thread
 from corpora.dates import LetterDate
 from corpora.errors import InputError
-from lm.correspondence import Exchange, LetterRequest, WritingSettings, finish, write
+from lm.correspondence import WritingSettings, finish, write
 from lm.proof import Reply, Sentence
+from lm.request import Exchange, LetterRequest
 from lm.voice import Voice
 
 

@@ -53,7 +53,8 @@ class CollectionFile:
 class Collection:
     """A named collection; catalog.toml explains each field.
 
-    `until` is the last year in which the person wrote anything in it, or `None`.
+    `until` is the last year in which the person wrote anything in it, or `None`. `quote_from` and
+    `quote_to` bound what `corpora.quoting` may quote; where the former is empty, nothing.
     """
 
     name: str
@@ -66,6 +67,9 @@ class Collection:
     until: int | None = None
     mixed: bool = False
     gutenberg: int | None = None
+    quote_from: str = ""
+    quote_to: str = ""
+    quote_until: int | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -109,11 +113,18 @@ def parse_catalog(text: str, where: str = "catalog.toml") -> dict[str, Collectio
             until=table.number("until", 0) or None,
             mixed=table.flag("mixed"),
             gutenberg=table.number("gutenberg", 0) or None,
+            quote_from=table.text("quote_from", ""),
+            quote_to=table.text("quote_to", ""),
+            quote_until=table.number("quote_until", 0) or None,
         )
         if collection.kind not in KINDS:
             raise table.fail("kind", f"is {collection.kind!r}; expected one of {', '.join(KINDS)}.")
         if bool(collection.files) == (collection.kind == "bundled"):
             raise table.fail("file", "must be there for every kind but 'bundled'.")
+        if collection.quote_from and not (collection.person and collection.until):
+            raise table.fail("quote_from", "needs 'person' and 'until' beside it.")
+        if (collection.quote_to or collection.quote_until) and not collection.quote_from:
+            raise table.fail("quote_from", "is missing beside 'quote_to' or 'quote_until'.")
         if collection.name in found:
             raise table.fail("name", f"is {collection.name!r}, used above.")
         table.done()

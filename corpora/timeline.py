@@ -19,9 +19,9 @@ from corpora.errors import CorpusError
 
 @dataclass(frozen=True, slots=True)
 class Thing:
-    """Something with a beginning: the words it goes by, and its first year."""
+    """Something with a beginning: the name it goes by, and its first year."""
 
-    names: tuple[str, ...]
+    name: str
     year: int
 
 
@@ -33,38 +33,32 @@ def _pattern(name: str) -> str:
 
 @functools.cache
 def load_timeline() -> tuple[Thing, ...]:
-    """Every entry, in the order of the file.
+    """Every name with its year, in the order of the file.
 
     Raises
     ------
     CorpusError
-        If an entry lacks its names or year.
+        If a year is not a whole number, or its names are not a list of texts.
     """
     file = importlib.resources.files("corpora") / "timeline.toml"
     table: dict[str, Any] = tomllib.loads(file.read_text("utf-8"))
     things = []
-    for number, entry in enumerate(table.get("thing", []), 1):
-        names, year = entry.get("names"), entry.get("year")
-        if not names or not isinstance(year, int):
+    for year, names in table.items():
+        listed = isinstance(names, list) and all(isinstance(n, str) and n for n in names)
+        if not re.fullmatch(r"-?\d{1,4}", year) or not listed:
             raise CorpusError(
-                f"timeline.toml, thing {number}: expected names = [...] and year = a whole number."
+                f"timeline.toml, {year!r}: expected a year and a list of names, 1876 = [...]."
             )
-        things.append(Thing(tuple(names), year))
+        things.extend(Thing(name, int(year)) for name in names)
     return tuple(things)
 
 
 @functools.cache
 def _finder() -> tuple[re.Pattern[str], dict[str, Thing]]:
-    groups: dict[str, Thing] = {}
-    alternatives = []
-    for thing in load_timeline():
-        for name in thing.names:
-            group = f"t{len(groups)}"
-            groups[group] = thing
-            alternatives.append((len(name), f"(?P<{group}>{_pattern(name)})"))
     # The longest name first, so that "steam locomotive" is not met as "steam".
-    alternatives.sort(key=lambda pair: -pair[0])
-    joined = "|".join(pattern for _, pattern in alternatives)
+    things = sorted(load_timeline(), key=lambda thing: -len(thing.name))
+    groups = {f"t{i}": thing for i, thing in enumerate(things)}
+    joined = "|".join(f"(?P<{group}>{_pattern(thing.name)})" for group, thing in groups.items())
     return re.compile(rf"(?<!\w)(?:{joined})(?!\w)"), groups
 
 
@@ -73,3 +67,8 @@ def later_things(text: str, date: LetterDate) -> list[Thing]:
     pattern, groups = _finder()
     found = [groups[m.lastgroup] for m in pattern.finditer(text) if m.lastgroup]
     return [thing for thing in dict.fromkeys(found) if thing.year > date.year]
+
+
+def is_known(name: str, date: LetterDate) -> bool:
+    """Whether the timeline has a name, and the world had heard of it by a date."""
+    return any(thing.name == name and thing.year <= date.year for thing in load_timeline())

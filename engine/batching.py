@@ -1,8 +1,8 @@
 """Which rows of a corpus make up a batch, and the memory-mapped ids they are cut from.
 
-The order is a pure function of (seed, epoch, step): there is no loader state to save, so a resumed run
-cannot drift from one that never stopped. Token ids live in a file that is mapped, not read, so that a
-corpus larger than memory trains.
+The order is a pure function of (seed, epoch, step): there is no loader state to save, so a resumed
+run cannot drift from one that never stopped. Token ids live in a file that is mapped, not read, so
+that a corpus larger than memory trains.
 """
 
 from __future__ import annotations
@@ -10,6 +10,7 @@ from __future__ import annotations
 import json
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -38,6 +39,13 @@ def rng(*key: int) -> np.random.Generator:
     return np.random.Generator(np.random.Philox(np.random.SeedSequence(key)))
 
 
+@lru_cache(maxsize=2)  # shuffling millions of rows anew for every batch would take most of the time
+def _order(n: int, seed: int, epoch: int) -> npt.NDArray[np.int64]:
+    order = rng(seed, epoch).permutation(n)
+    order.flags.writeable = False
+    return order
+
+
 def rows_of(n: int, batch_size: int, *, seed: int, epoch: int, step: int) -> npt.NDArray[np.int64]:
     """The rows of one batch: a slice of the epoch's permutation of `n` rows.
 
@@ -50,7 +58,7 @@ def rows_of(n: int, batch_size: int, *, seed: int, epoch: int, step: int) -> npt
     seed, epoch, step : int
         `step` counts within the epoch, from 0.
     """
-    order = rng(seed, epoch).permutation(n)
+    order = _order(n, seed, epoch)
     return order[step * batch_size : (step + 1) * batch_size]
 
 
@@ -60,7 +68,10 @@ def steps_per_epoch(n: int, batch_size: int) -> int:
 
 
 class TokenWriter:
-    """Write ids to a new token file, piece by piece; use as a context manager."""
+    """Write ids to a new token file, piece by piece; use as a context manager.
+
+    The file takes its name when it is complete; until then, or if writing fails, there is none.
+    """
 
     def __init__(self, path: Path, vocab_size: int) -> None:
         self.path = path
@@ -69,7 +80,9 @@ class TokenWriter:
         self.n_bytes = 0
 
     def __enter__(self) -> TokenWriter:
-        self._file = self.path.open("wb")
+        self._unfinished = self.path.with_name(self.path.name + ".part")
+        self.path.unlink(missing_ok=True)
+        self._file = self._unfinished.open("wb")
         return self
 
     def add(self, ids: Sequence[int], n_bytes: int) -> None:
@@ -80,9 +93,12 @@ class TokenWriter:
 
     def __exit__(self, *exc: object) -> None:
         self._file.close()
-        if exc[0] is None:
-            meta = {"dtype": self.dtype.str, "n_tokens": self.n_tokens, "n_bytes": self.n_bytes}
-            self.path.with_suffix(".json").write_text(json.dumps(meta), encoding="utf-8")
+        if exc[0] is not None:
+            self._unfinished.unlink()
+            return
+        meta = {"dtype": self.dtype.str, "n_tokens": self.n_tokens, "n_bytes": self.n_bytes}
+        self.path.with_suffix(".json").write_text(json.dumps(meta), encoding="utf-8")
+        self._unfinished.rename(self.path)
 
 
 @dataclass
@@ -90,6 +106,11 @@ class Windows:
     """Windows of `block_size` ids from a token file, each predicting its ids one place on.
 
     Each epoch starts its windows at another offset, so that no border is fixed.
+
+    Raises
+    ------
+    CorpusError
+        If the file is missing, incomplete or too short for one window.
     """
 
     path: Path
@@ -97,15 +118,27 @@ class Windows:
     limit: int | None = None
 
     def __post_init__(self) -> None:
-        meta = json.loads(self.path.with_suffix(".json").read_text(encoding="utf-8"))
+        try:
+            meta = json.loads(self.path.with_suffix(".json").read_text(encoding="utf-8"))
+            dtype = np.dtype(meta["dtype"])
+            whole = self.path.stat().st_size == meta["n_tokens"] * dtype.itemsize
+        except (OSError, ValueError, KeyError, TypeError) as problem:
+            raise CorpusError(
+                f"{self.path} is not a complete token file ({problem}). Prepare the corpus again."
+            ) from problem
+        if not whole:
+            raise CorpusError(
+                f"{self.path} has {self.path.stat().st_size:,} bytes; {meta['n_tokens']:,} tokens "
+                f"need {meta['n_tokens'] * dtype.itemsize:,}. Prepare the corpus again."
+            )
         self.n_tokens: int = meta["n_tokens"]
         self.bytes_per_target: float = meta["n_bytes"] / max(1, meta["n_tokens"])
         if self.n_tokens < self.block_size + 1:
             raise CorpusError(
-                f"The corpus has {self.n_tokens:,} tokens; one window needs {self.block_size + 1:,}. "
-                "Add text, or choose a smaller block size."
+                f"The corpus has {self.n_tokens:,} tokens; one window needs "
+                f"{self.block_size + 1:,}. Add text, or choose a smaller block size."
             )
-        self._ids = np.memmap(self.path, dtype=np.dtype(meta["dtype"]), mode="r")
+        self._ids = np.memmap(self.path, dtype=dtype, mode="r")
 
     def __len__(self) -> int:
         n = max(1, (self.n_tokens - 1) // self.block_size - 1)
@@ -143,7 +176,8 @@ class Examples:
     Raises
     ------
     CorpusError
-        If some example has nothing to learn: a mask that comes out empty trains nothing and says so.
+        If some example is longer than the model reads, or has nothing to learn: a mask that comes
+        out empty trains nothing and says so.
     """
 
     def __init__(self, examples: Iterable[Example], *, pad_id: int, block_size: int) -> None:
@@ -167,7 +201,7 @@ class Examples:
         return len(self.examples)
 
     def batch(self, rows: npt.NDArray[np.int64], *, seed: int, epoch: int) -> Batch:
-        """Ids, attention mask and labels (B, T); labels are one place on, `IGNORED` where not learnt."""
+        """Ids and labels (B, T); labels are one place on, `IGNORED` where nothing is learnt."""
         chosen = [self.examples[int(i)] for i in rows]
         longest = max(len(e.ids) for e in chosen) - 1
         ids = torch.full((len(chosen), longest), self.pad_id)

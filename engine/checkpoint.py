@@ -7,8 +7,8 @@
         state.json, state.safetensors optimizer, random state, step, best score
 
 A checkpoint is written beside its place, synced, and takes its name by one rename; a killed process
-leaves a `.tmp-` folder that the next one removes. Which is latest and which is best is read from the
-folders, never stored twice. safetensors and JSON only: nothing here can run code.
+leaves a `.tmp-` folder that the next one removes. Which is latest and which is best is read from
+the folders, never stored twice. safetensors and JSON only: nothing here can run code.
 """
 
 from __future__ import annotations
@@ -70,10 +70,12 @@ def verify(folder: Path) -> None:
     """
     try:
         manifest = json.loads((folder / MANIFEST).read_text(encoding="utf-8"))
-        schema, listed = manifest["schema"], manifest["files"]
-    except (OSError, ValueError, KeyError, TypeError) as problem:
+        schema = manifest["schema"]
+        listed = {n: (e["sha256"], e["bytes"]) for n, e in manifest["files"].items()}
+    except (OSError, ValueError, KeyError, TypeError, AttributeError) as problem:
         raise ModelError(
-            f"{folder} has no readable {MANIFEST}; the checkpoint is incomplete. Use an earlier one."
+            f"{folder} has no readable {MANIFEST}; the checkpoint is incomplete. "
+            "Use an earlier one."
         ) from problem
     if schema != SCHEMA:
         raise ModelError(
@@ -88,8 +90,15 @@ def verify(folder: Path) -> None:
     for name in sorted(found ^ set(listed)):
         what = "is not in its manifest" if name in found else "is missing"
         raise ModelError(f"{folder}: {name} {what}; the checkpoint is damaged. Use an earlier one.")
-    for name, entry in listed.items():
-        if file_hash(folder / name) != entry["sha256"]:
+    for name, expected in listed.items():
+        path = folder / name
+        try:
+            measured = (file_hash(path), path.stat().st_size)
+        except OSError as problem:
+            raise ModelError(
+                f"{folder}: {name} cannot be read ({problem.strerror}). Use an earlier one."
+            ) from problem
+        if measured != expected:
             raise ModelError(
                 f"{folder}: {name} does not match its SHA-256; the checkpoint is damaged. "
                 "Use an earlier one."
@@ -137,10 +146,13 @@ class RunFolder:
                 _remove(final)
             temporary.rename(final)
             _sync(self.path)
-        except OSError as problem:
+        except BaseException as problem:
             shutil.rmtree(temporary, ignore_errors=True)
+            if not _refused_by_disk(problem):
+                raise
+            reason = getattr(problem, "strerror", None) or problem
             raise StorageError(
-                f"Could not save step {step} to {self.path}: {problem.strerror}. "
+                f"Could not save step {step} to {self.path}: {reason}. "
                 "Earlier checkpoints are intact; free some space and resume."
             ) from problem
         return final
@@ -159,9 +171,12 @@ class RunFolder:
         """The verified checkpoint with the lowest held-out loss, else the newest."""
         scored = []
         for folder in self.checkpoints():
-            state = json.loads((folder / "state.json").read_text(encoding="utf-8"))
-            if state["valid_loss"] is not None:
-                scored.append((state["valid_loss"], folder))
+            try:
+                loss = read_counters(folder)["valid_loss"]
+            except ModelError:
+                continue
+            if loss is not None:
+                scored.append((loss, folder))
         for _, folder in sorted(scored):
             try:
                 verify(folder)
@@ -184,6 +199,11 @@ class RunFolder:
             file.write(json.dumps(record) + "\n")
 
 
+def _refused_by_disk(problem: BaseException) -> bool:
+    # safetensors and tokenizers report the system's errors as kinds of their own, in these words.
+    return isinstance(problem, OSError) or "(os error " in str(problem)
+
+
 def _remove(folder: Path) -> None:
     # Renamed first: a kill in the middle must not leave a checkpoint that looks whole.
     doomed = folder.with_name(f".tmp-{uuid.uuid4().hex}")
@@ -194,15 +214,35 @@ def _remove(folder: Path) -> None:
 def save_state(folder: Path, optimizer: torch.optim.Optimizer, state: dict[str, Any]) -> None:
     """Write optimizer moments, random state and counters beside the weights, without pickle."""
     tensors: dict[str, torch.Tensor] = {"rng.cpu": torch.get_rng_state()}
-    if torch.cuda.is_available():
+    if torch.cuda.is_initialized():  # type: ignore[no-untyped-call]
         for i, device_state in enumerate(torch.cuda.get_rng_state_all()):
-            tensors[f"rng.cuda.{i}"] = device_state
+            tensors[f"rng.cuda.{i:03d}"] = device_state
     for index, moments in optimizer.state_dict()["state"].items():
         for name, value in moments.items():
             tensors[f"optimizer.{index}.{name}"] = torch.as_tensor(value).contiguous().cpu()
     save_file(tensors, folder / "state.safetensors")
     text = json.dumps(state, indent=1, sort_keys=True)
     (folder / "state.json").write_text(text + "\n", encoding="utf-8")
+
+
+def read_counters(folder: Path) -> dict[str, Any]:
+    """The counters of a checkpoint: step, best score, settings.
+
+    Raises
+    ------
+    ModelError
+        If there are none to read.
+    """
+    try:
+        text = (folder / "state.json").read_text(encoding="utf-8")
+        counters: dict[str, Any] = json.loads(text)
+        if not {"step", "valid_loss", "settings"} <= counters.keys():
+            raise ValueError("it lacks a counter")
+    except (OSError, ValueError, AttributeError) as problem:
+        raise ModelError(
+            f"{folder} has no readable state.json ({problem}). Use an earlier checkpoint."
+        ) from problem
+    return counters
 
 
 def load_state(folder: Path, optimizer: torch.optim.Optimizer) -> dict[str, Any]:
@@ -213,23 +253,30 @@ def load_state(folder: Path, optimizer: torch.optim.Optimizer) -> dict[str, Any]
     ModelError
         If the state does not fit this optimizer.
     """
+    counters = read_counters(folder)
     try:
         tensors = load_file(folder / "state.safetensors")
-    except SafetensorError as problem:
+    except (OSError, SafetensorError) as problem:
         raise ModelError(f"{folder} holds no readable optimizer state: {problem}") from problem
-    torch.set_rng_state(tensors.pop("rng.cpu"))
+    random_state = tensors.pop("rng.cpu")
     cuda = [tensors.pop(n) for n in sorted(n for n in tensors if n.startswith("rng.cuda."))]
-    if cuda and torch.cuda.is_available() and len(cuda) == torch.cuda.device_count():
-        torch.cuda.set_rng_state_all(cuda)
     states: dict[int, dict[str, torch.Tensor]] = {}
     for key, value in tensors.items():
         _, index, name = key.split(".", 2)
         states.setdefault(int(index), {})[name] = value
     groups = optimizer.state_dict()["param_groups"]
-    if states and len(states) != sum(len(g["params"]) for g in groups):
-        raise ModelError(
-            f"{folder} holds the optimizer of another model; it cannot be resumed here."
+    shapes = [p.shape for group in optimizer.param_groups for p in group["params"]]
+    # A parameter that was never used has no moments, so there may be fewer states than parameters.
+    for index, moments in states.items():
+        fits = index < len(shapes) and all(
+            value.shape in ((), shapes[index]) for value in moments.values()
         )
+        if not fits:
+            raise ModelError(
+                f"{folder} holds the optimizer of another model; it cannot be resumed here."
+            )
     optimizer.load_state_dict({"state": states, "param_groups": groups})
-    state: dict[str, Any] = json.loads((folder / "state.json").read_text(encoding="utf-8"))
-    return state
+    torch.set_rng_state(random_state)
+    if cuda and torch.cuda.is_available() and len(cuda) == torch.cuda.device_count():
+        torch.cuda.set_rng_state_all(cuda)
+    return counters

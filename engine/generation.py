@@ -8,18 +8,19 @@ from contextlib import contextmanager
 from typing import Any
 
 import torch
-from tokenizers.decoders import DecodeStream
 from transformers import PreTrainedTokenizerFast
 
 from engine.sampling import SamplingSettings, choose, generator
 from engine.stepper import Stepper
 
+UNDECODED = "\ufffd"  # what a decoder puts for bytes that form no character
+
 
 class _Threads:
     """One thread for batch-1 steps: faster than two on small models, and one order of summing.
 
-    torch keeps the number for the whole process, so the first request in sets it and the last one out
-    puts it back.
+    torch keeps the number for the whole process, so the first request in sets it and the last one
+    out puts it back.
     """
 
     def __init__(self) -> None:
@@ -44,6 +45,34 @@ class _Threads:
 
 
 single_thread = _Threads()
+
+
+class _Pieces:
+    """Ids -> text, given out as soon as its characters are whole.
+
+    Bytes that form no character, which an untrained model writes, are left out. `DecodeStream` of
+    the tokenizers library does the same job but fails on them with a character tokenizer (0.23).
+    """
+
+    def __init__(self, tokenizer: PreTrainedTokenizerFast) -> None:
+        self._backend = tokenizer.backend_tokenizer
+        self._ids: list[int] = []  # those given out last, which a decoder may need, and those since
+        self._since = 0  # where the latter begin
+        self._given = 0  # characters of the decoded ids that were given out
+
+    def step(self, token: int) -> str:
+        """The text that this id completes, perhaps none."""
+        self._ids.append(token)
+        text: str = self._backend.decode(self._ids, skip_special_tokens=True)
+        whole = text.rstrip(UNDECODED)  # at the end it may be a character still to be completed
+        piece = whole[self._given :].replace(UNDECODED, "")
+        self._given = max(self._given, len(whole))
+        if whole == text:
+            del self._ids[: self._since]
+            self._since = len(self._ids)
+            kept: str = self._backend.decode(self._ids, skip_special_tokens=True)
+            self._given = len(kept)
+        return piece
 
 
 def generate_ids(
@@ -105,8 +134,7 @@ def generate(
         Pieces that join to the whole; never a part of a character.
     """
     rng = generator(seed)
-    pieces = DecodeStream(skip_special_tokens=True)
-    backend = tokenizer.backend_tokenizer
+    pieces = _Pieces(tokenizer)
     with single_thread():
         logits, state = stepper.start(prompt)
         room = stepper.window - len(prompt) if stepper.window else max_tokens
@@ -117,5 +145,5 @@ def generate(
             token, _, _ = next(ids)
             if token in stop:
                 return
-            if piece := pieces.step(backend, token):
+            if piece := pieces.step(token):
                 yield piece

@@ -1,7 +1,7 @@
 """How much of a text stands word for word in another: copied ink.
 
-Exact and streaming: only the n-grams of the text in question are kept in memory, and the training text,
-however large, is read past them once.
+Exact and streaming: only the n-grams of the text in question are kept in memory, and the training
+text, however large, is read past them once.
 """
 
 from __future__ import annotations
@@ -33,6 +33,8 @@ def copied_share(text: str, training: Iterable[str], *, n: int = 8) -> float:
     float
         Between 0 and 1; 0 for a text of fewer than `n` words.
     """
+    if n < 1:
+        raise ValueError(f"n={n} must be at least 1")
     own = words(text)
     places: dict[tuple[str, ...], list[int]] = {}
     for i in range(len(own) - n + 1):

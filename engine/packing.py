@@ -26,10 +26,17 @@ def pack(texts: Iterable[str], tokenizer: PreTrainedTokenizerFast, path: Path) -
     -------
     int
         The number of ids written.
+
+    Raises
+    ------
+    ValueError
+        If the tokenizer has no end-of-text id.
     """
+    end = tokenizer.eos_token_id
+    if end is None:
+        raise ValueError("tokenizer has no eos_token; texts could not be told apart")
     backend = tokenizer.backend_tokenizer
     backend.encode_special_tokens = True  # a text can never produce a token of ours
-    end = tokenizer.eos_token_id
     with TokenWriter(path, len(tokenizer)) as writer:
         for chunk in _chunks(texts):
             encoded = backend.encode_batch_fast(chunk, add_special_tokens=False)

@@ -5,6 +5,7 @@ Each request draws from a generator of its own, so a seed fixes its text whateve
 
 from __future__ import annotations
 
+import math
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 
@@ -24,10 +25,14 @@ class SamplingSettings:
     top_p : float
         Keep the smallest set whose probability reaches p (Holtzman et al. 2020); 1 keeps all.
     min_p : float
-        Keep tokens with at least this share of the likeliest one's probability (Nguyen et al. 2024).
+        Keep tokens with at least this share of the likeliest one's probability (Nguyen et al.
+        2024).
     repetition_penalty : float
         Divides positive and multiplies negative logits of tokens already used (Keskar et al. 2019,
         section 4.1); 1 does nothing.
+
+    Each filter looks at the whole distribution, and a token stays if all of them keep it. (In
+    transformers, top-p looks at what top-k has left.)
     """
 
     temperature: float = 0.8
@@ -37,15 +42,15 @@ class SamplingSettings:
     repetition_penalty: float = 1.0
 
     def __post_init__(self) -> None:
-        if self.temperature < 0:
-            raise ValueError(f"temperature={self.temperature} must not be negative")
+        if not 0 <= self.temperature < math.inf:
+            raise ValueError(f"temperature={self.temperature} must be finite and not negative")
         if self.top_k < 0:
             raise ValueError(f"top_k={self.top_k} must not be negative")
         if not 0 < self.top_p <= 1:
             raise ValueError(f"top_p={self.top_p} must be above 0 and at most 1")
         if not 0 <= self.min_p < 1:
             raise ValueError(f"min_p={self.min_p} must be at least 0 and below 1")
-        if self.repetition_penalty <= 0:
+        if not 0 < self.repetition_penalty < math.inf:
             raise ValueError(f"repetition_penalty={self.repetition_penalty} must be above 0")
 
 
@@ -71,7 +76,8 @@ def probabilities(logits: torch.Tensor, settings: SamplingSettings) -> torch.Ten
         one = torch.zeros_like(logits)
         one[logits.argmax()] = 1.0
         return one
-    probs = torch.softmax(logits / settings.temperature, dim=-1)
+    # Relative to the largest, so that a temperature near 0 divides nothing into infinity.
+    probs = torch.softmax((logits - logits.max()) / settings.temperature, dim=-1)
     keep = torch.ones_like(probs, dtype=torch.bool)
     ranked, order = probs.sort(descending=True, stable=True)
     if settings.top_k:
@@ -105,11 +111,18 @@ def choose(
         Ids the repetition penalty looks at.
     banned : collection of int
         Ids that must not be drawn, such as special tokens.
+
+    Raises
+    ------
+    ValueError
+        If every id is banned.
     """
     logits = logits.float().cpu()
     logits = penalise(logits, used, settings.repetition_penalty)
     if banned:
         logits = logits.index_fill(0, torch.tensor(sorted(banned)), float("-inf"))
+        if logits.max() == float("-inf"):
+            raise ValueError(f"banned holds all {len(logits)} ids; none is left to draw")
     probs = probabilities(logits, settings)
     if settings.temperature == 0:
         return int(probs.argmax())

@@ -1,9 +1,9 @@
 """Bits per byte of held-out text, comparable across models and tokenizers, with an interval.
 
-Context rule: a text is read in windows that overlap by half; a window scores only the ids the earlier
-one did not, so each id is scored once, with at least half a window of context once there is as much text
-before it. The first id follows an end-of-text id. For BPE only the canonical tokenization is counted, so
-the figure is an upper bound on what the model assigns to the bytes.
+Context rule: a text is read in windows that overlap by half; a window scores only the ids the
+earlier one did not, so each id is scored once, with at least half a window of context once there is
+as much text before it. The first id follows an end-of-text id. For BPE only the canonical
+tokenization is counted, so the figure is an upper bound on the bits the model needs for the bytes.
 """
 
 from __future__ import annotations
@@ -40,9 +40,15 @@ def text_bits(
     ----------
     window : int
         Ids read at a time, at least 2 and no more than the model's own window.
+
+    Raises
+    ------
+    ValueError
+        If `window` is neither.
     """
-    if window < 2:
-        raise ValueError(f"window={window} must be at least 2")
+    own = getattr(model.config, "max_position_embeddings", None) or math.inf
+    if not 2 <= window <= own:
+        raise ValueError(f"window={window} must be at least 2 and at most the model's {own}")
     ids = [int(tokenizer.eos_token_id), *encode_text(tokenizer, text)]
     nats, done = 0.0, 1
     while done < len(ids):
@@ -83,12 +89,14 @@ def bits_per_byte(
     ValueError
         If there is no text.
     """
+    was_training = model.training
     model.eval()
     bits, sizes = [], []
     for text in texts:
         if text:
             bits.append(text_bits(model, tokenizer, text, window=window))
             sizes.append(float(len(text.encode("utf-8"))))
+    model.train(was_training)
     if not bits:
         raise ValueError("texts is empty; expected at least one text to score")
     low, high = ratio_interval(bits, sizes)

@@ -1,8 +1,8 @@
 """One token at a time: the small contract that generation, guards and seeds run on.
 
-`start(ids)` reads a prompt and `step(id, state)` one id more; both give the logits of the next id and a
-state. A state is a value: stepping from it does not change it, so several continuations can be tried
-from one place. A faster back end implements these two and nothing above it changes.
+`start(ids)` reads a prompt and `step(id, state)` one id more; both give the logits of the next id
+and a state. A state is a value: stepping from it does not change it, so several continuations can
+be tried from one place. A faster back end implements these two and nothing above it changes.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""A causal language model as `fit` and `checkpoint` want it: a loss, a way to save, a way to load."""
+"""A causal language model as `fit` and `checkpoint` want it: a loss, a way to save and to load."""
 
 from __future__ import annotations
 
@@ -7,10 +7,13 @@ from typing import Any
 
 import torch
 import torch.nn.functional as F
+from safetensors import SafetensorError
 from safetensors.torch import load_model
 from torch import nn
 from transformers import PreTrainedModel, PreTrainedTokenizerBase
+from transformers.utils import logging as hf_logging
 
+from corpora.errors import ModelError
 from engine.batching import IGNORED, Batch
 
 
@@ -35,9 +38,22 @@ class NextToken(nn.Module):
 
     def save(self, folder: Path) -> None:
         """Write a model folder: weights, configuration, tokenizer."""
+        hf_logging.disable_progress_bar()  # the caller draws the progress
         self.model.save_pretrained(folder, safe_serialization=True)
         self.tokenizer.save_pretrained(str(folder))
 
     def load(self, folder: Path) -> None:
-        """Read the weights of a model folder into this model, bit for bit."""
-        load_model(self.model, folder / "model.safetensors")
+        """Read the weights of a model folder into this model, bit for bit.
+
+        Raises
+        ------
+        ModelError
+            If there are none, or they are those of a model of another shape.
+        """
+        try:
+            load_model(self.model, folder / "model.safetensors")
+        except (OSError, RuntimeError, SafetensorError) as problem:
+            raise ModelError(
+                f"The weights in {folder} do not fit this model ({str(problem).splitlines()[0]}). "
+                "Use the size and the tokenizer it was trained with."
+            ) from problem

@@ -1,7 +1,7 @@
 """Character, byte and byte-level BPE tokenizers, all as `PreTrainedTokenizerFast`.
 
-Every tokenizer here can encode every text and decode it back exactly: a character tokenizer falls back
-to bytes for characters it has not met, so no model built on it gives a text probability zero.
+Every tokenizer here can encode every text and decode it back exactly: a character tokenizer falls
+back to bytes for characters it has not met, so no model built on it gives a text probability zero.
 A person's text is encoded by `encode_text`, which never reads it as a special token.
 """
 
@@ -111,14 +111,19 @@ def load_tokenizer(folder: Path) -> PreTrainedTokenizerFast:
     Raises
     ------
     ModelError
-        If the folder holds no `tokenizer.json`.
+        If the folder holds no `tokenizer.json`, or a damaged one.
     """
     if not (folder / "tokenizer.json").is_file():
         raise ModelError(
             f"{folder} holds no tokenizer.json; expected a model folder saved by letterpress or "
             "transformers. Check the path."
         )
-    tokenizer: PreTrainedTokenizerFast = PreTrainedTokenizerFast.from_pretrained(
-        str(folder), local_files_only=True
-    )
+    try:
+        tokenizer: PreTrainedTokenizerFast = PreTrainedTokenizerFast.from_pretrained(
+            str(folder), local_files_only=True
+        )
+    except Exception as problem:  # the tokenizers library raises no kind narrower than this
+        raise ModelError(
+            f"The tokenizer in {folder} cannot be read ({problem}). Fetch or train the model again."
+        ) from problem
     return tokenizer

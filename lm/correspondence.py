@@ -9,7 +9,7 @@ from __future__ import annotations
 import functools
 import math
 import random
-from collections.abc import Iterator, Sequence
+from collections.abc import Generator, Sequence
 from dataclasses import asdict, dataclass
 from typing import Any
 
@@ -21,7 +21,8 @@ from corpora.people import find_person
 from engine.generation import generate_ids, single_thread
 from engine.sampling import SamplingSettings, generator
 from lm.checking import Allowed, Ink, problem
-from lm.format import FORM, OWN, SET, Header, part_ids, prompt_ids
+from lm.format import Header, part_ids, prompt_ids
+from lm.gpt2 import FORM, OWN, SET
 from lm.planning import Own, Plan, Set, make_plan
 from lm.proof import Mark, Reply, Sentence
 from lm.reading import content_words, ends_sentence
@@ -211,7 +212,7 @@ def write(
     seed: int = 0,
     *,
     rankers: Sequence[Ranker] = (),
-) -> Iterator[Sentence]:
+) -> Generator[Sentence]:
     """Write a reply, yielding each sentence as soon as it stands.
 
     Parameters

@@ -2,10 +2,11 @@
 
     <|to|>Isaac Newton<|from|>Andrew<|date|>10 June 1689<|place|>London
     <|passage|>...<|passage|>...<|earlier|>...<|letter|>...<|reply|>
-    <|form|>date line, salutation<|own|>prose<|set|>passage<|own|>prose<|form|>close, signature<|endoftext|>
+    <|form|>date line, salutation<|own|>prose<|set|>passage<|own|>prose
+    <|form|>close, signature<|endoftext|>
 
-Only the program writes our tokens; a person's text that spells one is ordinary characters. Training and
-writing build the ids here, so they cannot drift apart.
+Only the program writes our tokens; a person's text that spells one is ordinary characters. Training
+and writing build the ids here, so they cannot drift apart.
 """
 
 from __future__ import annotations
@@ -66,7 +67,7 @@ def prompt_ids(voice: Voice, header: Header) -> list[int]:
 
 
 def _plain(voice: Voice, header: Header) -> list[int]:
-    """The same for a model that was never taught our tokens: an anthology of letters in plain text."""
+    """The same for a model never taught our tokens: an anthology of letters in plain text."""
     known = "".join(f"{p}\n\n" for p in header.passages)
     text = (
         f"LETTERS OF {header.person.upper()}\n\n"
@@ -92,10 +93,10 @@ def date_line(place: str, date: str) -> str:
 
 
 def examples(pairs: Iterable[Pair], voice: Voice, *, window: int) -> list[Example]:
-    """The bundled pairs as training examples; the loss is on the words the model will have to write.
+    """Pairs as training examples; the loss is on the words the model will have to write.
 
-    Passages, date line, salutation and close are the program's at writing time, so they are read but not
-    learnt; the token that ends the model's own prose is.
+    Passages, date line, salutation and close are the program's at writing time, so they are read
+    but not learnt; the token that ends the model's own prose is.
     """
     people = load_people()
     pairs = list(pairs)
@@ -115,11 +116,13 @@ def examples(pairs: Iterable[Pair], voice: Voice, *, window: int) -> list[Exampl
         )
         ids = prompt_ids(voice, header)
         learn = [False] * len(ids)
+        after_own = False
         for part, taught in _reply_parts(pair, person, number):
             new = part_ids(voice, part[0], part[1])
             ids += new
             # The token that opens a set passage or the close is what ends the model's own prose.
-            learn += [True, *([taught] * (len(new) - 1))]
+            learn += [after_own, *([taught] * (len(new) - 1))]
+            after_own = taught
         ids.append(int(voice.tokenizer.eos_token_id))
         learn.append(False)
         if len(ids) <= window + 1:

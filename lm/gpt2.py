@@ -1,4 +1,4 @@
-"""GPT-2 through transformers: from scratch in three sizes, from a local folder, or from a hub id."""
+"""GPT-2 through transformers: from scratch in three sizes, from a folder, or from a hub id."""
 
 from __future__ import annotations
 
@@ -85,8 +85,8 @@ def is_folder(name: str) -> bool:
 def load(name: str, *, dtype: torch.dtype = torch.float32) -> tuple[PreTrainedModel, Any]:
     """A causal language model and its tokenizer, from a folder or a hub id.
 
-    Only safetensors are read and no code from the model's folder is run. A hub id is the one thing here
-    that may use the network, and only because a person named it.
+    Only safetensors are read and no code from the model's folder is run. A hub id is the one thing
+    here that may use the network, and only because a person named it.
 
     Raises
     ------

@@ -11,10 +11,10 @@ import random
 from dataclasses import dataclass
 
 from corpora.people import Passage
-from corpora.timeline import later_things
+from corpora.timeline import is_known, later_things
 from lm.format import date_line
 from lm.proof import Mark, Sentence, Source
-from lm.reading import Question, names, questions, sentences, years
+from lm.reading import Question, is_common, names, questions, sentences, years
 from lm.request import LetterRequest
 from lm.sources import PassageIndex, recall
 
@@ -54,9 +54,7 @@ class Plan:
 def _set(text: str, mark: Mark, source: Source | None, lead: str) -> Set:
     parts = sentences(text)
     return Set(
-        tuple(
-            Sentence(part, mark, source, lead if i == 0 else " ") for i, part in enumerate(parts)
-        )
+        tuple(Sentence(part, mark, source, lead if i == 0 else " ") for i, part in enumerate(parts))
     )
 
 
@@ -83,7 +81,7 @@ def out_of_reach(question: Question, request: LetterRequest, index: PassageIndex
     for name in names(question.text):
         if all(w.lower() in own for w in name.split()):
             continue
-        if not index.knows_name(name):
+        if not (is_common(name) or index.knows_name(name) or is_known(name, date)):
             return "unknown"
     return ""
 
@@ -120,7 +118,9 @@ def make_plan(
     within = [q for q, why in zip(asked, reach, strict=True) if why != "later"]
     told = _already_told(request, index)
     found = index.answer(within, request.resolved_date, limit=max_passages, without=told)
-    refused = [why for q, why in zip(asked, reach, strict=True) if why and (q.asks or why == "later")]
+    refused = [
+        why for q, why in zip(asked, reach, strict=True) if why and (q.asks or why == "later")
+    ]
     if "later" in refused:
         why = "later"
     elif refused and not found:
@@ -136,7 +136,8 @@ def make_plan(
     ]
     if remembered := _remembered(request, asked):
         slots.append(remembered)
-    slots.append(Own(2))
+    # With nothing to place and nothing to decline, the letter is the model's alone.
+    slots.append(Own(2) if why or found else Own(5, breaks=3))
     if why:
         refusal = draw.choice(voice.later if why == "later" else voice.unknown)
         slots.append(_set(refusal, Mark.REFUSAL, None, " "))
@@ -147,8 +148,6 @@ def make_plan(
         slots.append(_passage(hit.passage, index))
         last = number == len(found) - 1
         slots.append(Own(3 if last else 2, breaks=1))
-    if not found and not why:
-        slots.append(Own(3, breaks=0))
     subscription = draw.choice(voice.subscriptions).format(name=name or "friend")
     slots.append(
         Set(

@@ -1,7 +1,7 @@
 """What a reply is made of: sentences, each with its mark and, where it has one, its source.
 
-The mark is the promise of the program: it says who put the sentence there and why it may be believed.
-How sentences are chosen is `correspondence`'s business; how they are drawn is the page's.
+The mark is the promise of the program: it says who put the sentence there and why it may be
+believed. How sentences are chosen is `correspondence`'s business; how they are drawn is the page's.
 """
 
 from __future__ import annotations
@@ -32,7 +32,9 @@ EXPLAINED = {
     Mark.SOURCED: "Our paraphrase of something documented.",
     Mark.QUOTED: "Word for word from a text this person wrote.",
     Mark.REMEMBERED: "From this correspondence.",
-    Mark.REFUSAL: "The program declines, in character: nothing is known of the matter at this date.",
+    Mark.REFUSAL: (
+        "The program declines, in character: nothing is known of the matter at this date."
+    ),
     Mark.OWN: "The model's own words: voice, not evidence.",
 }
 
@@ -53,7 +55,7 @@ class Source:
 
 @dataclass(frozen=True, slots=True)
 class Sentence:
-    """A sentence of a letter. `lead` is the white space before it, so that texts join to the whole."""
+    """A sentence of a letter; `lead` is the white space before it, so that texts join up."""
 
     text: str
     mark: Mark

@@ -1,6 +1,7 @@
-"""Reading a letter: its sentences, what it asks, who signed it, which names and years it brings up.
+"""Reading a letter: its sentences, what it asks, who signed it, which names and years it names.
 
-Rules, not a model: they are the same for every model and a reader can see why a reply took its turn.
+Rules, not a model: they are the same for every model, and a reader can see why a reply took its
+turn.
 """
 
 from __future__ import annotations
@@ -11,18 +12,20 @@ from dataclasses import dataclass
 # Words after which a full stop does not end a sentence.
 _ABBREVIATIONS = frozenset(
     """
-    mr mrs ms dr st sig sigr mme mlle m messrs esq rev hon gen col capt lt prof sir vol no nos fig
+    mr mrs ms dr st sig sigr mme mlle m messrs esq rev hon gen col capt lt prof vol fig
     viz etc e.g i.e cf p pp ch bk prop jr sr inst ult ye wm chas geo jas jno thos
     """.split()
 )
 _END = re.compile(r"[.!?]+[\"'”’)\]]*(?=\s|\Z)")
+_NUMBER = re.compile(r"\b[Nn]os?\.\Z")
 _LAST_WORD = re.compile(r"([^\W\d_]+(?:\.[^\W\d_]+)*)\.?[\"'”’)\]]*\Z")
 _WORD = re.compile(r"[^\W\d_]+(?:['’][^\W\d_]+)*")
-_YEAR = re.compile(r"(?<![\d,.])(1[0-9]{3}|20[0-9]{2})(?![\d,]|\.\d)")
+_YEAR = re.compile(r"(?<!\d)(?<!\d[,.])(1[0-9]{3}|20[0-9]{2})(?!\d|[,.]\d)")
 _ASKS = re.compile(
     r"\?|\b(?:tell me|explain|describe|instruct me|advise me|let me know|your opinion|wish to know|"
-    r"like to know|beg to know|beg you|pray (?:tell|say|explain)|wonder (?:if|whether|how|why|what)|"
-    r"ask you|ask (?:how|why|what|whether|if)|hear (?:how|what|why|of)|learn (?:how|what|why)|"
+    r"like to know|beg to know|beg you|pray (?:tell|say|explain)|"
+    r"wonder (?:if|whether|how|why|what)|ask you|ask (?:how|why|what|whether|if)|"
+    r"hear (?:how|what|why|of)|learn (?:how|what|why)|"
     r"curious (?:to|about|how|whether)|grateful (?:if|for)|oblige me)\b",
     re.I,
 )
@@ -35,7 +38,8 @@ _CLOSINGS = frozenset(
 )
 _GREETING = re.compile(
     r"\A(?:(?:my\s+)?(?:dear|dearest|honou?red|esteemed|worthy|good|most\b.{0,20})\b.*|"
-    r"(?:sir|madam|madame|monsieur|sirs?|signor\w*|your\s+\w+)\b.{0,40}|to\b.{1,60}|hello\b.*|hi\b.*)[,:;.!—-]*\Z",
+    r"(?:sir|madam|madame|monsieur|sirs?|signor\w*|your\s+\w+)\b.{0,40}|to\b.{1,60}|hello\b.*|"
+    r"hi\b.*)[,:;.!—-]*\Z",
     re.I,
 )
 _SIGNATURE = re.compile(
@@ -44,6 +48,11 @@ _SIGNATURE = re.compile(
     r"(?:[^\W\d_a-z][^\W\d_]*\.?(?:[-'’][^\W\d_]+)*)"
     r"(?:\s+(?:(?:de|von|van|of|da|di|du|le|la|der|den|y|al|el|ibn|bint|zu)\s+)*"
     r"(?:[^\W\d_a-z][^\W\d_]*\.?(?:[-'’][^\W\d_]+)*)){0,3}"
+)
+# Where a last line falls into a close and a name; the full stop of "Mrs." parts nothing.
+_PARTS = re.compile(
+    r"[,—–]\s*|\s-\s|(?<=[a-z])(?<!\bMr)(?<!\bMrs)(?<!\bMs)(?<!\bDr)(?<!\bRev)(?<!\bCapt)(?<!\bProf)"
+    r"(?<!\bMme)(?<!\bMlle)(?<!\bSt)\.\s+"
 )
 TITLES = ("Mr", "Mrs", "Ms", "Miss", "Dr", "Captain", "Capt", "Rev", "Madame", "Mme", "Mlle",
           "Herr", "Frau", "Fräulein", "Signor", "Signora", "Prof", "Professor", "Lord")  # fmt: skip
@@ -87,6 +96,8 @@ def sentences(text: str) -> list[str]:
         flat = " ".join(paragraph.split())
         begin = 0
         for match in _END.finditer(flat):
+            if _NUMBER.search(flat, begin, match.end()) and flat[match.end() + 1 :][:1].isdigit():
+                continue  # "No. 7", where "I say no. Seven..." is an end
             if ends_sentence(flat[begin : match.end()]):
                 found.append(flat[begin : match.end()].strip())
                 begin = match.end()
@@ -116,7 +127,7 @@ def words(text: str) -> list[str]:
 
 
 def content_words(text: str) -> list[str]:
-    """The words that carry its matter: no stopwords, nothing shorter than three letters, no doubles."""
+    """The words that carry its matter: no stopwords, none under three letters, none twice."""
     kept = (w.removesuffix("'s") for w in words(text))
     return list(dict.fromkeys(w for w in kept if len(w) > 2 and w not in STOPWORDS))
 
@@ -124,13 +135,13 @@ def content_words(text: str) -> list[str]:
 def signature(text: str) -> str:
     """The writer's name as signed, or an empty string.
 
-    "Regards, Andrew Mayne", a last line "Thomas Wickham" and "Your servant, M. Hale" are signatures.
+    "Regards, Andrew Mayne", a last line "Thomas Wickham" and "Your servant, M. Hale" are such.
     """
     lines = [line.strip() for line in text.strip().splitlines() if line.strip()]
     if not lines:
         return ""
     last = lines[-1].rstrip(" ,!;")
-    parts = [p.strip() for p in re.split(r"[,—–]\s*|(?<=[a-z])\.\s+|\s-\s", last) if p.strip()]
+    parts = [p.strip() for p in _PARTS.split(last) if p.strip()]
     candidates = [last] if len(parts) < 2 else [parts[-1]]
     # "Thomas Wickham, schoolmaster" is signed in the first part.
     candidates += parts[:1]
@@ -166,15 +177,29 @@ def form_of_name(name: str) -> str:
 
 @dataclass(frozen=True, slots=True)
 class Question:
-    """A sentence that asks or brings something up, and its content words."""
+    """A sentence that asks or brings something up.
+
+    `words` are its content words, `context` those of the two sentences before it, `rest` those of
+    the whole letter: "Do you mind it?" is about what was said before.
+    """
 
     text: str
     words: tuple[str, ...]
+    context: tuple[str, ...] = ()
+    rest: tuple[str, ...] = ()
 
     @property
     def asks(self) -> bool:
         """Whether it asks, rather than tells."""
         return bool(_ASKS.search(self.text))
+
+    @property
+    def weights(self) -> dict[str, float]:
+        """How much each word counts in a search: 1 where asked, less the farther away it stands."""
+        weighed = dict.fromkeys(self.rest, 0.5)
+        weighed.update(dict.fromkeys(self.context, 0.8))
+        weighed.update(dict.fromkeys(self.words, 1.0))
+        return weighed
 
 
 def body(text: str) -> list[str]:
@@ -189,7 +214,7 @@ def body(text: str) -> list[str]:
             and sum(w in _CLOSINGS for w in words(lines[-1])) * 2 >= len(words(lines[-1])))
     ):  # fmt: skip
         lines.pop()
-    # A blank line was dropped, but a greeting on the same line as the text may be left: "Dear Sir, ..."
+    # A greeting on the same line as the text may be left: "Dear Sir, ..."
     text = "\n".join(lines)
     text = re.sub(r"\A\s*(?:my\s+)?dear(?:est)?\s+[^,.!?\n]{1,40}[,:!]\s*", "", text, flags=re.I)
     return sentences(text)
@@ -197,9 +222,13 @@ def body(text: str) -> list[str]:
 
 def questions(text: str) -> list[Question]:
     """What a letter asks, in order; where nothing asks, everything it says."""
-    all_of_it = [Question(s, tuple(content_words(s))) for s in body(text)]
-    asked = [q for q in all_of_it if q.asks]
-    return asked or all_of_it
+    said = body(text)
+    rest = tuple(content_words(" ".join(said)))
+    found = []
+    for i, sentence in enumerate(said):
+        context = content_words(" ".join(said[max(0, i - 2) : i]))
+        found.append(Question(sentence, tuple(content_words(sentence)), tuple(context), rest))
+    return [q for q in found if q.asks] or found
 
 
 def years(text: str) -> list[int]:
@@ -216,3 +245,25 @@ _NAME = re.compile(
 def names(text: str) -> list[str]:
     """Runs of capitalised words that do not merely begin a sentence."""
     return [m.group(1) for m in _NAME.finditer(text)]
+
+
+# Names that anybody in any of these centuries and countries may have heard.
+_COMMON_NAMES = frozenset(
+    """
+    God Lord Christ Jesus Bible Scripture Gospel Heaven Providence Nature Moses Adam Eve Noah
+    Solomon Christmas Easter Sunday Monday Tuesday Wednesday Thursday Friday Saturday January
+    February March April May June July August September October November December Latin Greek
+    Hebrew English French German Italian Spanish Dutch Polish Russian Irish Scottish Welsh
+    Christian Jew Catholic Protestant Roman Europe Asia Africa England France Germany Italy
+    Spain Holland Poland Russia Scotland Ireland Wales Greece Rome Egypt India China Turkey
+    London Paris Vienna Venice Florence Berlin Oxford Cambridge Edinburgh Dublin Jerusalem
+    Athens Atlantic Mediterranean Earth Moon Sun Venus Mars Jupiter Saturn Mercury Homer Virgil
+    Plato Aristotle Euclid Caesar Alexander Sir Madam Mr Mrs Miss Dr King Queen Prince Emperor
+    Pope Church Parliament
+    """.split()
+)
+
+
+def is_common(name: str) -> bool:
+    """Whether each word of a name is one that anybody knew."""
+    return all(word in _COMMON_NAMES for word in name.split())

@@ -1,4 +1,4 @@
-"""What a reply answers: a letter, whom it is to, who wrote it, and when; checked before anything runs."""
+"""What a reply answers: a letter, whom it is to, who wrote it and when, checked before all else."""
 
 from __future__ import annotations
 
@@ -66,8 +66,8 @@ class LetterRequest:
             raise LetterError("The letter is empty; write at least a sentence.")
         if len(self.text) > MAX_CHARACTERS:
             raise LetterError(
-                f"The letter has {len(self.text):,} characters; at most {MAX_CHARACTERS:,} are read. "
-                "Shorten it, or send it in parts."
+                f"The letter has {len(self.text):,} characters; at most {MAX_CHARACTERS:,} are "
+                "read. Shorten it, or send it in parts."
             )
         for what, value in (("letter", self.text), ("name", self.writer), ("place", self.place)):
             odd = next(
@@ -76,8 +76,8 @@ class LetterRequest:
             )
             if odd is not None:
                 raise LetterError(
-                    f"The {what} holds the control character U+{ord(odd):04X}; letters are plain text. "
-                    "Remove it, or save the file as UTF-8 text."
+                    f"The {what} holds the control character U+{ord(odd):04X}; letters are plain "
+                    "text. Remove it, or save the file as UTF-8 text."
                 )
         for what, value in (("name", self.writer), ("place", self.place)):
             if len(value) > 80 or "\n" in value:
@@ -87,8 +87,9 @@ class LetterRequest:
         self.person.check_date(self.resolved_date)
         if self.thread and not self.thread[-1].date.not_after(self.resolved_date):
             raise DateError(
-                f"The letter is dated {self.resolved_date.long}, but the last one of this correspondence "
-                f"{self.thread[-1].date.long}; date it later, or begin a new correspondence."
+                f"The letter is dated {self.resolved_date.long}, but the last one of this "
+                f"correspondence {self.thread[-1].date.long}; date it later, or begin a new "
+                "correspondence."
             )
 
     @cached_property

@@ -6,9 +6,8 @@ a topic of the passage, or two telling words of its text; else the figure does n
 
 from __future__ import annotations
 
-import math
 import sqlite3
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 from corpora.dates import LetterDate
@@ -17,7 +16,12 @@ from corpora.people import Passage, Person
 from lm.reading import Question, content_words, sentences
 
 _TOPIC_WEIGHT = 3.0
-_ENOUGH = 2.6  # a word that a tenth of the passages share tells about this much
+_TOPIC, _COMMON = 2.5, 6  # what a topic tells by itself, and by how many it may be shared at no loss
+_PREFIX_FROM = 6  # letters from which "gravitation" also finds "gravity"
+# Chosen on the bundled letters: lower finds more of the passages their replies were written with, and
+# more that do not fit (`docs/letters.md` has the figures).
+_ENOUGH, _ENOUGH_UNASKED, _ENOUGH_SECOND = 5.0, 7.0, 6.0
+_SECOND = 0.6  # of the first one's score
 _QUOTE_WORDS = (8, 45)
 
 
@@ -64,54 +68,54 @@ class PassageIndex:
             found.append(Passage(passage_id, document.date, (), sentence, document.title, ""))
         return found
 
-    def _matches(self, word: str) -> dict[int, float]:
-        """The rows a word (or another form of it) occurs in, weighted by where."""
-        hits: dict[int, float] = {}
-        for column, weight in (("text", 1.0), ("topics", _TOPIC_WEIGHT)):
-            rows = self._database.execute(
-                "select rowid from passages where passages match ?", (f'{column}: "{word}"',)
-            )
-            for (row,) in rows:
-                hits[row] = weight
+    def _hits(self, word: str) -> dict[int, float]:
+        """The rows a word (or another form of it) occurs in, and what it tells there.
+
+        BM25 holds a word that many passages share for worthless, but a figure's great matter is exactly
+        that word. So a topic tells something of its own, whatever else shares it.
+        """
+        term = f'"{word}"*' if len(word) >= _PREFIX_FROM else f'"{word}"'
+        query = "select rowid, -bm25(passages, ?, 1.0) from passages where passages match ?"
+        hits = dict(self._database.execute(query, (_TOPIC_WEIGHT, term)))
+        topics = list(self._database.execute(query, (_TOPIC_WEIGHT, f"topics: {term}")))
+        for row, _ in topics:
+            hits[row] += _TOPIC * min(1.0, _COMMON / len(topics))
         return hits
 
     def search(
-        self, words: Sequence[str], date: LetterDate, *, without: Iterable[str] = ()
+        self, words: Mapping[str, float], date: LetterDate, *, without: Iterable[str] = ()
     ) -> list[tuple[Passage, float]]:
         """The passages that words point to and the date allows, best first.
 
         Parameters
         ----------
-        words : sequence of str
-            Content words, in lower case.
+        words : mapping of str to float
+            Content words, in lower case, with their weights.
         date : LetterDate
             No passage later than this is given.
         without : iterable of str
             Ids that must not come again.
+
+        Returns
+        -------
+        list of (Passage, float)
+            With the weighted sum of BM25; nothing below what is enough.
         """
         spent = set(without)
-        allowed = {
-            i for i, p in enumerate(self._passages) if p.date.not_after(date) and p.id not in spent
-        }
-        if not words or not allowed:
-            return []
         scores: dict[int, float] = {}
-        strong: dict[int, float] = {}
-        n = len(self._passages)
-        for word in words:
-            hits = self._matches(word)
-            idf = math.log(1 + (n - len(hits) + 0.5) / (len(hits) + 0.5)) if hits else 0.0
-            for row, weight in hits.items():
-                strong[row] = strong.get(row, 0.0) + idf * min(weight, 1.5)
-        query = " OR ".join(f'"{word}"' for word in words)
-        ranked = self._database.execute(
-            "select rowid, -bm25(passages, ?, 1.0) from passages where passages match ?",
-            (_TOPIC_WEIGHT, query),
+        for word, weight in words.items():
+            for row, score in self._hits(word).items():
+                scores[row] = scores.get(row, 0.0) + weight * score
+        best = sorted(
+            (
+                row
+                for row, score in scores.items()
+                if score >= _ENOUGH
+                and self._passages[row].date.not_after(date)
+                and self._passages[row].id not in spent
+            ),
+            key=lambda row: (-scores[row], row),
         )
-        for row, score in ranked:
-            if row in allowed and strong.get(row, 0.0) >= _ENOUGH:
-                scores[row] = score
-        best = sorted(scores, key=lambda row: (-scores[row], row))
         return [(self._passages[row], scores[row]) for row in best]
 
     def answer(
@@ -128,7 +132,11 @@ class PassageIndex:
         """
         spent = set(without)
         found: list[Found] = []
-        lists = [self.search(q.words, date, without=spent) for q in questions]
+        lists = [self.search(q.weights, date, without=spent) for q in questions]
+        if not any(q.asks for q in questions):
+            # What is only told calls for an answer less.
+            limit = 1
+            lists = [[hit for hit in ranked if hit[1] >= _ENOUGH_UNASKED] for ranked in lists]
         for depth in range(limit):
             for number, ranked in enumerate(lists):
                 if len(found) == limit:
@@ -136,7 +144,8 @@ class PassageIndex:
                 fresh = [(p, s) for p, s in ranked if p.id not in spent]
                 # A second passage must fit nearly as well as the first: better a short letter than a
                 # wandering one.
-                if not fresh or (depth and fresh[0][1] < 0.55 * ranked[0][1]):
+                bar = max(_ENOUGH_SECOND, _SECOND * ranked[0][1]) if depth and ranked else 0.0
+                if not fresh or fresh[0][1] < bar:
                     continue
                 passage, score = fresh[0]
                 spent.add(passage.id)

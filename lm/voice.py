@@ -70,7 +70,7 @@ def starter_folder() -> Path:
 
 
 def resolve(name: str) -> str:
-    """The model folder behind a name: the starter, a run's best checkpoint, a folder; else the hub id.
+    """The model folder behind a name: starter, a run's best checkpoint, a folder; else the hub id.
 
     Raises
     ------

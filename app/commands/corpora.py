@@ -25,6 +25,7 @@ from corpora.catalog import (
     is_intact,
     load_catalog,
 )
+from corpora.quoting import quoted_until
 
 app = typer.Typer(
     help="List, show or fetch collections of public-domain texts.",
@@ -63,6 +64,13 @@ def show(name: Name, json: Json = False) -> None:
     for file in collection.files:
         console.print(f"{file.name}\n  from {file.url or 'a local mirror only'}")
         console.print(f"  SHA-256 {file.sha256}")
+    if until := quoted_until(collection):
+        console.print(
+            f"Quoted from, once it is here, in replies of {collection.person} dated {until.long} "
+            "or later."
+        )
+    elif collection.person:
+        console.print("Not quoted from: no part of it is marked as wholly by one hand.")
     if _is_here(collection):
         console.print("It is part of letterpress." if not collection.files else "It is here.")
     else:
@@ -110,6 +118,7 @@ def _plain(collection: Collection) -> dict[str, Any]:
         "licence": collection.licence,
         "person": collection.person,
         "here": _is_here(collection),
+        "quoted_from": str(quoted_until(collection) or ""),
         "files": [
             {"name": file.name, "url": file.url, "sha256": file.sha256} for file in collection.files
         ],

@@ -118,11 +118,10 @@ def _print_letter(writing: Writing) -> None:
             seen.add(sentence.mark)
             paper.write(f" [{sentence.mark}]", "cyan")
     console.print("\n")
-    for number, note in enumerate(notes, 1):
-        console.print(Text(visible(f"[{number}] {note}"), style="dim"))
-    for mark in Mark:
-        if mark in seen:
-            console.print(Text(f"[{mark}] {EXPLAINED[mark]}", style="dim"))
+    legend = [f"[{number}] {note}" for number, note in enumerate(notes, 1)]
+    legend += [f"[{mark}] {EXPLAINED[mark]}" for mark in Mark if mark in seen]
+    for line in legend:
+        console.print(Text(visible(line), style="dim"), soft_wrap=not console.is_terminal)
 
 
 def _sentences(writing: Writing) -> Iterator[Sentence]:
@@ -136,7 +135,9 @@ def _sentences(writing: Writing) -> Iterator[Sentence]:
 
 def _waiting(message: str) -> contextlib.AbstractContextManager[object]:
     console = err()
-    return console.status(message) if console.is_terminal else contextlib.nullcontext()
+    if not console.is_terminal:
+        return contextlib.nullcontext()
+    return console.status(message, spinner="line")
 
 
 def _kept(writing: Writing) -> str:

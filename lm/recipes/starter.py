@@ -1,17 +1,18 @@
 """The starter GPT-2: read real letters and prose, then learn to answer.
 
-    python -m lm.recipes.starter pack --work DIR       tokenizer and token files, minutes
-    python -m lm.recipes.starter read --work DIR       pre-training, about an hour on two cores
-    python -m lm.recipes.starter answer --work DIR     correspondence on the bundled letters, minutes
-    python -m lm.recipes.starter ship --work DIR       weights in bf16 and the model card
+    python -m lm.recipes.starter pack   --work DIR     tokenizer and token files, a minute
+    python -m lm.recipes.starter read   --work DIR     pre-training, about an hour on two cores
+    python -m lm.recipes.starter answer --work DIR     the bundled letters and replies, minutes
+    python -m lm.recipes.starter ship   --work DIR     weights in bf16, scores and the model card
 
-Each stage resumes where it was stopped (`--resume`). LETTERPRESS_DATA names the folder of texts. Nothing
-of the frozen test part is read.
+`--resume` goes on where a stage was stopped. LETTERPRESS_DATA names the folder of texts. Nothing of
+the frozen test part is read before `ship` scores on it.
 """
 
 from __future__ import annotations
 
 import argparse
+import shutil
 import sys
 import time
 from collections.abc import Iterator
@@ -19,22 +20,25 @@ from dataclasses import replace
 from itertools import islice
 from pathlib import Path
 
-from corpora.errors import LetterpressError
-from corpora.mirror import letter_books, prose, require_mirror
-from corpora.splitting import training_sections, without_frozen
-from engine.batching import Windows
-from engine.checkpoint import RunFolder
-from engine.fit import Evaluated, Event, Finished, FitSettings, Saved, Step, fit, record
-from engine.packing import pack
-from engine.text_model import NextToken
-from engine.tokenizers import load_tokenizer, train_bpe
-from lm.gpt2 import LETTER_TOKENS, Size, from_scratch
+import torch
 
-VOCABULARY = 4096
+from corpora.errors import LetterpressError
+from corpora.letters import load_pairs
+from corpora.mirror import letter_books, prose, require_mirror
+from corpora.splitting import split_pairs, training_sections, without_frozen
+from engine.checkpoint import RunFolder, write_manifest
+from engine.fit import Evaluated, Event, Finished, FitSettings, Saved, Step, record
+from engine.text_model import NextToken
+from lm.finetune import teach_letters
+from lm.gpt2 import Size, from_scratch
+from lm.gpt2 import load as load_model
+from lm.pretrain import prepare, read_texts, read_tokenizer
+from lm.recipes.card import score, write_card
+
 SIZE = Size(n_layer=6, n_embd=256, n_head=4, block_size=1024)
 PROSE_DOCUMENTS = 150  # of the pile: about as many bytes as the letters
 
-# Short windows first: they cost less and most of what is learnt early is local.
+# Short windows first: they cost less, and most of what is learnt early is local.
 READ_SHORT = FitSettings(
     steps=3000, batch_size=16, accumulate=2, lr=3e-3, warmup_steps=100, eval_every=250,
     eval_rows=256, save_every=250, seed=1,
@@ -42,6 +46,10 @@ READ_SHORT = FitSettings(
 READ_LONG = FitSettings(
     steps=250, batch_size=4, accumulate=4, lr=4e-4, warmup_steps=10, eval_every=50,
     eval_rows=64, save_every=50, seed=2,
+)  # fmt: skip
+ANSWER = FitSettings(
+    steps=600, batch_size=8, accumulate=1, lr=6e-4, warmup_steps=20, eval_every=25,
+    eval_rows=200, save_every=100, patience=6, seed=3,
 )  # fmt: skip
 SHORT, LONG = 256, 1024
 
@@ -59,17 +67,6 @@ def training_texts() -> Iterator[str]:
     yield from letter_texts("train")
     for document in islice(prose(require_mirror()), PROSE_DOCUMENTS):
         yield without_frozen(document.text)
-
-
-def make_tokens(work: Path) -> None:
-    """Learn the tokenizer and write `train.bin` and `valid.bin`."""
-    work.mkdir(parents=True, exist_ok=True)
-    print("Learning the tokenizer from the letters ...", flush=True)
-    tokenizer = train_bpe(islice(letter_texts("train"), 0, None, 3), VOCABULARY, LETTER_TOKENS)
-    tokenizer.save_pretrained(str(work / "tokenizer"))
-    for name, texts in (("train", training_texts()), ("valid", letter_texts("valid"))):
-        n = pack(texts, tokenizer, work / f"{name}.bin")
-        print(f"{name}: {n:,} tokens", flush=True)
 
 
 def show(events: Iterator[Event], run: RunFolder) -> None:
@@ -93,41 +90,85 @@ def show(events: Iterator[Event], run: RunFolder) -> None:
                 print(f"finished: {reason}; best {best}; {seconds / 60:.1f} min", flush=True)
 
 
-def read(work: Path, *, resume: bool, settings: FitSettings, window: int, name: str) -> None:
-    """Pre-train on windows of the token files; the long stage starts from the short one's best."""
-    run = RunFolder(work / name)
-    tokenizer = load_tokenizer(work / "tokenizer")
-    task = NextToken(from_scratch(tokenizer, SIZE, seed=settings.seed), tokenizer)
-    if name == "long" and not resume:
-        earlier = RunFolder(work / "short").best()
-        assert earlier is not None, "the short stage must have saved a checkpoint"
-        task.load(earlier)
-    data = [Windows(work / f"{part}.bin", window) for part in ("train", "valid")]
-    resume = resume and run.latest() is not None
-    events = fit(
-        task, data[0], data[1], settings, run=run, save=task.save, load=task.load, resume=resume
-    )
-    show(events, run)
+def fresh_task(work: Path, seed: int) -> NextToken:
+    """The starter's shape with fresh weights."""
+    tokenizer = read_tokenizer(work)
+    return NextToken(from_scratch(tokenizer, SIZE, seed=seed), tokenizer)
+
+
+def begin_from(task: NextToken, run: RunFolder) -> None:
+    """Take the weights of an earlier stage's best checkpoint."""
+    best = run.best()
+    if best is None:
+        raise LetterpressError(f"{run.path} holds no checkpoint; run the earlier stage first.")
+    task.load(best)
+
+
+def read(work: Path, *, resume: bool, short: FitSettings) -> None:
+    """Both reading stages, one after the other."""
+    for name, settings, window in (("short", short, SHORT), ("long", READ_LONG, LONG)):
+        run = RunFolder(work / name)
+        task = fresh_task(work, settings.seed)
+        again = resume and run.latest() is not None
+        if name == "long" and not again:
+            begin_from(task, RunFolder(work / "short"))
+        show(read_texts(task, work, run, settings, window=window, resume=again), run)
+
+
+def answer(work: Path, *, resume: bool, settings: FitSettings) -> None:
+    """Correspondence on the bundled letters of the training and valid parts."""
+    run = RunFolder(work / "answer")
+    task = fresh_task(work, settings.seed)
+    again = resume and run.latest() is not None
+    if not again:
+        begin_from(task, RunFolder(work / "long"))
+    pairs = split_pairs(load_pairs())
+    show(teach_letters(task, pairs["train"], pairs["valid"], settings, run, resume=again), run)
+
+
+def ship(work: Path, folder: Path) -> None:
+    """Write the model folder that the package carries: bf16 weights, tokenizer, card, manifest."""
+    best = RunFolder(work / "answer").best()
+    if best is None:
+        raise LetterpressError(f"{work / 'answer'} holds no checkpoint; run `answer` first.")
+    model, tokenizer = load_model(str(best), dtype=torch.float32)
+    shutil.rmtree(folder, ignore_errors=True)
+    folder.mkdir(parents=True)
+    model.to(torch.bfloat16).save_pretrained(folder, safe_serialization=True)
+    tokenizer.save_pretrained(str(folder))
+    # Scored as shipped, after rounding to bf16, not as trained.
+    shipped, tokenizer = load_model(str(folder))
+    write_card(folder, score(shipped, tokenizer), work=work)
+    for file in folder.iterdir():
+        file.chmod(0o644)
+    write_manifest(folder)
 
 
 def main() -> None:
     """Run one stage."""
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0] if __doc__ else None)
-    parser.add_argument("stage", choices=["pack", "read"])
+    parser = argparse.ArgumentParser(
+        prog="python -m lm.recipes.starter", description="Make the starter model again."
+    )
+    parser.add_argument("stage", choices=["pack", "read", "answer", "ship"])
     parser.add_argument("--work", type=Path, required=True, help="folder for token files and runs")
+    parser.add_argument("--into", type=Path, default=Path("lm/starter"), help="where `ship` writes")
     parser.add_argument("--resume", action="store_true", help="go on from the last checkpoint")
-    parser.add_argument("--steps", type=int, help="steps of the short stage, for a trial")
-    parser.add_argument("--lr", type=float, help="peak learning rate, for a trial")
+    parser.add_argument("--steps", type=int, help="steps of the short or answer stage, for a trial")
+    parser.add_argument("--lr", type=float, help="its peak learning rate, for a trial")
     chosen = parser.parse_args()
-    if chosen.stage == "pack":
-        make_tokens(chosen.work)
-    elif chosen.stage == "read":
-        short = replace(
-            READ_SHORT, steps=chosen.steps or READ_SHORT.steps, lr=chosen.lr or READ_SHORT.lr
-        )
-        read(chosen.work, resume=chosen.resume, settings=short, window=SHORT, name="short")
-        if not chosen.steps:
-            read(chosen.work, resume=chosen.resume, settings=READ_LONG, window=LONG, name="long")
+    settings = ANSWER if chosen.stage == "answer" else READ_SHORT
+    settings = replace(settings, steps=chosen.steps or settings.steps, lr=chosen.lr or settings.lr)
+    match chosen.stage:
+        case "pack":
+            every_third = islice(letter_texts("train"), 0, None, 3)
+            made = prepare(training_texts(), letter_texts("valid"), chosen.work, sample=every_third)
+            print(", ".join(f"{name}: {n:,} tokens" for name, n in made.items()))
+        case "read":
+            read(chosen.work, resume=chosen.resume, short=settings)
+        case "answer":
+            answer(chosen.work, resume=chosen.resume, settings=settings)
+        case "ship":
+            ship(chosen.work, chosen.into)
 
 
 if __name__ == "__main__":

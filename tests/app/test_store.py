@@ -6,7 +6,7 @@ import subprocess
 import sys
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
@@ -65,7 +65,7 @@ def test_an_exchange_is_saved_whole_or_not_at_all(store: Store) -> None:
 
 def test_another_owner_and_no_such_thread_sound_the_same(store: Store) -> None:
     mine = store.new_thread("anna", "newton", "", "t", LETTER)
-    calls = [
+    calls: list[Callable[[str], object]] = [
         lambda i: store.thread(i, "boris"),
         lambda i: store.add_letter(i, "boris", LETTER),
         lambda i: store.add_reply(i, "boris", REPLY, True),

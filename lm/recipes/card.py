@@ -1,0 +1,146 @@
+"""The starter's model card: what it was made of, how well it does, what it must not be used for."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+import torch
+import transformers
+
+from corpora.letters import load_pairs
+from corpora.mirror import require_mirror
+from corpora.splitting import split_pairs, test_sections
+from engine.overlap import copied_share
+from engine.scoring import Score, bits_per_byte
+from lm.correspondence import write_letter
+from lm.proof import Mark
+from lm.voice import load_voice
+
+_WINDOW = 512
+_SAMPLES = 24  # letters written to measure what is copied
+
+
+@dataclass(frozen=True, slots=True)
+class Scores:
+    """What is measured on the frozen test part."""
+
+    books: Score
+    bundled: Score
+
+
+def score(model: Any, tokenizer: Any) -> Scores:
+    """Bits per byte on the frozen sections of the letter books and the frozen bundled letters."""
+    books = [d.text for d in test_sections(require_mirror())]
+    pairs = split_pairs(load_pairs())["test"]
+    letters = [text for p in pairs for text in (p.letter.text, p.reply.text)]
+    return Scores(
+        bits_per_byte(model, tokenizer, books, window=_WINDOW),
+        bits_per_byte(model, tokenizer, letters, window=_WINDOW),
+    )
+
+
+def copied(folder: Path) -> tuple[float, float, int]:
+    """The share of the model's own words in runs of eight copied from the bundled training letters,
+    the share of `own` words in the replies, and how many replies were written."""
+    voice = load_voice(str(folder))
+    pairs = split_pairs(load_pairs())
+    asked = (pairs["test"] + pairs["valid"])[:_SAMPLES]
+    own, share = [], 0.0
+    for number, pair in enumerate(asked):
+        reply = write_letter(
+            pair.person, pair.letter.text, date=pair.reply.date, model=voice, seed=number
+        )
+        own.append(" ".join(s.text for s in reply.sentences if s.mark is Mark.OWN))
+        share += reply.own_share / len(asked)
+    training = [p.reply.text for p in pairs["train"]]
+    return copied_share("\n".join(own), training), share, len(asked)
+
+
+def _line(score: Score) -> str:
+    return (
+        f"{score.bits_per_byte:.3f} (95% {score.low:.3f} to {score.high:.3f}; "
+        f"{score.n_texts} texts, {score.n_bytes:,} bytes)"
+    )
+
+
+def _stages(work: Path) -> str:
+    rows = ["| stage | updates | minutes | settings |", "|---|---|---|---|"]
+    for stage in ("short", "long", "answer"):
+        states = [
+            json.loads(f.read_text("utf-8")) for f in (work / stage).glob("step-*/state.json")
+        ]
+        lines = (work / stage / "log.jsonl").read_text("utf-8").splitlines()
+        end: dict[str, Any] = next(
+            (json.loads(x) for x in reversed(lines) if '"Finished"' in x), {}
+        )
+        settings = states[-1]["settings"]
+        told = ", ".join(
+            f"{k} {settings[k]}" for k in ("batch_size", "accumulate", "lr", "warmup_steps", "seed")
+        )
+        told += f", precision {states[-1]['precision']}"
+        minutes = end.get("seconds", 0) / 60
+        rows.append(f"| {stage} | {end.get('step')} | {minutes:.0f} | {told} |")
+    return "\n".join(rows)
+
+
+def write_card(folder: Path, scores: Scores, *, work: Path) -> None:
+    """Write `README.md` (the card) and `scores.json` into the model folder."""
+    config = json.loads((folder / "config.json").read_text("utf-8"))
+    tokens = json.loads((work / "train.json").read_text("utf-8"))
+    ink, own_share, n_replies = copied(folder)
+    pairs = split_pairs(load_pairs())
+    measured = {
+        "letter_books": asdict(scores.books),
+        "bundled_letters": asdict(scores.bundled),
+        "copied_share_of_own_words": ink,
+        "own_share_of_words": own_share,
+        "replies_measured": n_replies,
+    }
+    (folder / "scores.json").write_text(json.dumps(measured, indent=1) + "\n", "utf-8")
+    text = f"""---
+license: apache-2.0
+language: en
+library_name: transformers
+pipeline_tag: text-generation
+tags: [letters, correspondence, history, small]
+---
+
+# The letterpress starter
+
+A GPT-2 of {config["n_layer"]} layers, {config["n_embd"]} wide, {config["vocab_size"]}
+byte-level BPE tokens and a window of {config["n_positions"]}, trained from scratch by letterpress
+on two CPU cores. It **imitates a manner of writing letters. Its sentences are not the words of any
+historical person, and as statements of fact they are worth nothing**: letterpress places what is
+known as marked passages and uses this model only for the prose between them.
+
+## Data
+
+- 100 public-domain letter books and {tokens["n_bytes"] / 1e6:,.0f} MB in all with general
+  public-domain prose of Project Gutenberg ({tokens["n_tokens"]:,} tokens).
+- {len(pairs["train"])} bundled letter-and-reply pairs of letterpress's own writing
+  ({len(pairs["valid"])} more held out to stop on, {len(pairs["test"])} frozen for the test).
+
+## Recipe
+
+`python -m lm.recipes.starter pack|read|answer|ship --work DIR`, torch {torch.__version__},
+transformers {transformers.__version__}. Short windows of 256 tokens first, then 1,024, then letters
+with the loss on the reply's own prose.
+
+{_stages(work)}
+
+## Measured on the frozen test part, as shipped in bf16
+
+- letter books: {_line(scores.books)} bits per byte
+- bundled letters, read as plain text: {_line(scores.bundled)} bits per byte
+- of the model's own words in {n_replies} replies to held-out letters, {ink:.1%} lie in runs of
+  eight words copied from the training replies; {own_share:.0%} of the words of those replies are
+  the model's own.
+
+## Limits
+
+It knows no history. It keeps the prejudices of the old books it read. It writes English only.
+"""
+    (folder / "README.md").write_text(text, "utf-8")
