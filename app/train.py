@@ -1,7 +1,7 @@
 """Train a model on one's own texts, or on letters: the recipe behind `letterpress train`.
 
-It runs in the process that calls it and gives events; how they are shown is the command line's or the
-page's.
+It runs in the process that calls it and gives events; how they are shown is for the command line or
+the page to say.
 """
 
 from __future__ import annotations
@@ -118,7 +118,8 @@ def train(request: TrainingRequest) -> Iterator[Event]:
     run = RunFolder(request.out)
     if run.checkpoints() and not request.resume:
         raise ModelError(
-            f"{request.out} already holds a run; add --resume to go on with it, or name another --out."
+            f"{request.out} already holds a run; add --resume to go on with it, "
+            "or name another --out."
         )
     fresh = _is_fresh(request.model)
     if request.corpus == LETTERS:
@@ -146,8 +147,8 @@ def train(request: TrainingRequest) -> Iterator[Event]:
 def _steps(request: TrainingRequest, usual: int) -> int:
     if request.steps:
         return request.steps
-    # With a time limit the schedule must span it; a trial of this machine's speed comes with the corpus
-    # doctor, until then a minute is taken for sixty updates.
+    # With a time limit the schedule must span it; a trial of this machine's speed comes with the
+    # corpus doctor, until then a minute is taken for sixty updates.
     return max(1, round(request.minutes * 60)) if request.minutes else usual
 
 

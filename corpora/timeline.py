@@ -1,7 +1,8 @@
 """When things came into the world: what a letter may not know at its date.
 
-`timeline.toml` lists inventions, discoveries, events, works and names with the year in which the world
-could first have heard of them. A letter of 1689 that asks about relativity meets an entry of 1905.
+`timeline.toml` lists inventions, discoveries, events, works and names with the year in which the
+world could first have heard of them. A letter of 1689 that asks about relativity meets an entry of
+1905.
 """
 
 from __future__ import annotations
@@ -26,7 +27,7 @@ class Thing:
 
 
 def _pattern(name: str) -> str:
-    """A name as a pattern: a proper name as written, a common noun in any case and in the plural."""
+    """A name as a pattern: a proper name as written, a common noun in any case and number."""
     escaped = re.escape(name).replace(r"\ ", r"[\s-]+")
     return escaped if name[:1].isupper() else f"(?i:{escaped}(?:e?s)?)"
 
@@ -42,7 +43,7 @@ def load_timeline() -> tuple[Thing, ...]:
     """
     file = importlib.resources.files("corpora") / "timeline.toml"
     table: dict[str, Any] = tomllib.loads(file.read_text("utf-8"))
-    things = []
+    things: list[Thing] = []
     for year, names in table.items():
         listed = isinstance(names, list) and all(isinstance(n, str) and n for n in names)
         if not re.fullmatch(r"-?\d{1,4}", year) or not listed:

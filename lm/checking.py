@@ -27,7 +27,7 @@ _RUN = 8
 
 @dataclass(frozen=True, slots=True)
 class Allowed:
-    """What the model's own sentences may mention: the words of the letter and of what was placed."""
+    """What the model's own sentences may mention: words of the letter and of what was placed."""
 
     words: frozenset[str]
 

@@ -23,7 +23,7 @@ from engine.sampling import SamplingSettings, generator
 from lm.checking import Allowed, Ink, problem
 from lm.format import Header, part_ids, prompt_ids
 from lm.gpt2 import FORM, OWN, SET
-from lm.planning import Own, Plan, Set, make_plan
+from lm.planning import Plan, Set, make_plan
 from lm.proof import Mark, Reply, Sentence
 from lm.reading import content_words, ends_sentence
 from lm.request import LetterRequest

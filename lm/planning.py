@@ -1,7 +1,7 @@
 """What a reply will hold, before a word of it is written: which passages, what is declined, what is
 remembered, and where the model's own prose goes.
 
-A plan is a list of slots. `Set` slots are the program's and already have their sentences; `Own` slots are
+A plan is a list of slots. `Set` slots are the program's and have their sentences; `Own` slots are
 for the model.
 """
 
@@ -33,7 +33,7 @@ class Set:
 
 @dataclass(frozen=True, slots=True)
 class Own:
-    """Room for at most `n_sentences` of the model's own; `breaks` is after which a paragraph begins."""
+    """Room for at most `n_sentences` of the model's own; a paragraph begins after `breaks`."""
 
     n_sentences: int
     breaks: int = 0
@@ -69,8 +69,8 @@ def _passage(passage: Passage, index: PassageIndex) -> Set:
 def out_of_reach(question: Question, request: LetterRequest, index: PassageIndex) -> str:
     """Why a question cannot be answered at this date: "later", "unknown", or empty if it can.
 
-    "later" is a year after the letter, or a thing the world had not yet seen; "unknown" is a name that
-    does not stand in the person's file. The writer's own name and place are theirs to use.
+    "later" is a year after the letter, or a thing the world had not yet seen; "unknown" is a name
+    that does not stand in the person's file. The writer's own name and place are theirs to use.
     """
     date = request.resolved_date
     if any(year > date.year for year in years(question.text)):

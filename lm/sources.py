@@ -1,7 +1,7 @@
 """Passages a person could know by a date, found by full-text search in what a letter asks.
 
-SQLite's FTS5 does the search and the ranking (BM25, Robertson and Zaragoza 2009). A hit must say enough:
-a topic of the passage, or two telling words of its text; else the figure does not know the matter.
+SQLite's FTS5 does the search and the ranking (BM25, Robertson and Zaragoza 2009). A hit must say
+enough: a topic of the passage, or several telling words of its text; else nothing is placed.
 """
 
 from __future__ import annotations
@@ -16,10 +16,10 @@ from corpora.people import Passage, Person
 from lm.reading import Question, content_words, sentences
 
 _TOPIC_WEIGHT = 3.0
-_TOPIC, _COMMON = 2.5, 6  # what a topic tells by itself, and by how many it may be shared at no loss
+_TOPIC, _COMMON = 2.5, 6  # what a topic tells by itself; how many may share it at no loss
 _PREFIX_FROM = 6  # letters from which "gravitation" also finds "gravity"
-# Chosen on the bundled letters: lower finds more of the passages their replies were written with, and
-# more that do not fit (`docs/letters.md` has the figures).
+# Chosen on the bundled letters: lower finds more of the passages their replies were written with,
+# and more that do not fit (`docs/letters.md` has the figures).
 _ENOUGH, _ENOUGH_UNASKED, _ENOUGH_SECOND = 5.0, 7.0, 6.0
 _SECOND = 0.6  # of the first one's score
 _QUOTE_WORDS = (8, 45)
@@ -53,7 +53,7 @@ class PassageIndex:
         )
 
     def _quotations(self, document: Document, number: int) -> list[Passage]:
-        """Single sentences of a text that stand on their own, as passages; undated texts give none."""
+        """Single sentences of a text that stand on their own; undated texts give none."""
         if document.date is None:
             return []
         found = []
@@ -71,8 +71,8 @@ class PassageIndex:
     def _hits(self, word: str) -> dict[int, float]:
         """The rows a word (or another form of it) occurs in, and what it tells there.
 
-        BM25 holds a word that many passages share for worthless, but a figure's great matter is exactly
-        that word. So a topic tells something of its own, whatever else shares it.
+        BM25 holds a word that many passages share for worthless, but a figure's great matter is
+        exactly that word. So a topic tells something of its own, whatever else shares it.
         """
         term = f'"{word}"*' if len(word) >= _PREFIX_FROM else f'"{word}"'
         query = "select rowid, -bm25(passages, ?, 1.0) from passages where passages match ?"
@@ -142,8 +142,8 @@ class PassageIndex:
                 if len(found) == limit:
                     break
                 fresh = [(p, s) for p, s in ranked if p.id not in spent]
-                # A second passage must fit nearly as well as the first: better a short letter than a
-                # wandering one.
+                # A second passage must fit nearly as well as the first: better a short letter than
+                # a wandering one.
                 bar = max(_ENOUGH_SECOND, _SECOND * ranked[0][1]) if depth and ranked else 0.0
                 if not fresh or fresh[0][1] < bar:
                     continue

@@ -38,14 +38,16 @@ from lm.recipes.card import score, write_card
 SIZE = Size(n_layer=6, n_embd=256, n_head=4, block_size=1024)
 PROSE_DOCUMENTS = 150  # of the pile: about as many bytes as the letters
 
-# Short windows first: they cost less, and most of what is learnt early is local.
+# Short windows first: they cost less, and most of what is learnt early is local. The cosine of the
+# short stage is left while its rate is still high; the long stage brings the rate down.
 READ_SHORT = FitSettings(
     steps=3000, batch_size=16, accumulate=2, lr=3e-3, warmup_steps=100, eval_every=250,
     eval_rows=256, save_every=250, seed=1,
 )  # fmt: skip
+SHORT_UNTIL = 1750
 READ_LONG = FitSettings(
-    steps=250, batch_size=4, accumulate=4, lr=4e-4, warmup_steps=10, eval_every=50,
-    eval_rows=64, save_every=50, seed=2,
+    steps=800, batch_size=4, accumulate=2, lr=1.6e-3, min_lr_fraction=0.02, warmup_steps=20,
+    eval_every=100, eval_rows=64, save_every=100, seed=2,
 )  # fmt: skip
 ANSWER = FitSettings(
     steps=600, batch_size=8, accumulate=1, lr=6e-4, warmup_steps=20, eval_every=25,
@@ -69,8 +71,8 @@ def training_texts() -> Iterator[str]:
         yield without_frozen(document.text)
 
 
-def show(events: Iterator[Event], run: RunFolder) -> None:
-    """Print and log the events of a run."""
+def show(events: Iterator[Event], run: RunFolder, until: int | None = None) -> None:
+    """Print and log the events of a run, up to the checkpoint of step `until` if that is given."""
     for event in events:
         if not isinstance(event, Step) or event.step % 10 == 0:
             run.log({"time": round(time.time(), 1), **record(event)})
@@ -84,8 +86,10 @@ def show(events: Iterator[Event], run: RunFolder) -> None:
             case Evaluated(step=step, valid_loss=loss, bits_per_byte=bits):
                 shown = f", {bits:.4f} bits per byte" if bits is not None else ""
                 print(f"{step} held out {loss:.4f}{shown}", flush=True)
-            case Saved(folder=folder):
+            case Saved(step=step, folder=folder):
                 print(f"saved {folder.name}", flush=True)
+                if step == until:
+                    return
             case Finished(reason=reason, best=best, seconds=seconds):
                 print(f"finished: {reason}; best {best}; {seconds / 60:.1f} min", flush=True)
 
@@ -110,9 +114,12 @@ def read(work: Path, *, resume: bool, short: FitSettings) -> None:
         run = RunFolder(work / name)
         task = fresh_task(work, settings.seed)
         again = resume and run.latest() is not None
+        if name == "short" and (run.path / f"step-{SHORT_UNTIL:08d}").is_dir():
+            continue
         if name == "long" and not again:
             begin_from(task, RunFolder(work / "short"))
-        show(read_texts(task, work, run, settings, window=window, resume=again), run)
+        events = read_texts(task, work, run, settings, window=window, resume=again)
+        show(events, run, until=SHORT_UNTIL if name == "short" else None)
 
 
 def answer(work: Path, *, resume: bool, settings: FitSettings) -> None:
