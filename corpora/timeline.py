@@ -11,6 +11,7 @@ import functools
 import importlib.resources
 import re
 import tomllib
+from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
 
@@ -26,10 +27,22 @@ class Thing:
     year: int
 
 
-def _pattern(name: str) -> str:
-    """A name as a pattern: a proper name as written, a common noun in any case and number."""
-    escaped = re.escape(name).replace(r"\ ", r"[\s-]+")
-    return escaped if name[:1].isupper() else f"(?i:{escaped}(?:e?s)?)"
+_WORD = re.compile(r"[^\W_]+(?:['’][^\W_]+)*")
+
+
+def _words(text: str) -> tuple[str, ...]:
+    return tuple(word.replace("’", "'") for word in _WORD.findall(text))
+
+
+def _keys(words: tuple[str, ...]) -> Iterator[tuple[str, ...]]:
+    """The ways words may stand in the timeline: as written, or in lower case and singular."""
+    yield words
+    yield (*words[:-1], words[-1].removesuffix("'s"))
+    *front, last = (word.lower() for word in words)
+    yield (*front, last)
+    for ending in ("s", "es", "'s"):
+        if last.endswith(ending):
+            yield (*front, last.removesuffix(ending))
 
 
 @functools.cache
@@ -55,19 +68,31 @@ def load_timeline() -> tuple[Thing, ...]:
 
 
 @functools.cache
-def _finder() -> tuple[re.Pattern[str], dict[str, Thing]]:
-    # The longest name first, so that "steam locomotive" is not met as "steam".
-    things = sorted(load_timeline(), key=lambda thing: -len(thing.name))
-    groups = {f"t{i}": thing for i, thing in enumerate(things)}
-    joined = "|".join(f"(?P<{group}>{_pattern(thing.name)})" for group, thing in groups.items())
-    return re.compile(rf"(?<!\w)(?:{joined})(?!\w)"), groups
+def _by_words() -> dict[tuple[str, ...], Thing]:
+    """Proper names (with a capital) under their words as written, others in lower case."""
+    return {_words(thing.name): thing for thing in load_timeline()}
 
 
 def later_things(text: str, date: LetterDate) -> list[Thing]:
-    """What a text mentions that had not come into the world by the end of the year of `date`."""
-    pattern, groups = _finder()
-    found = [groups[m.lastgroup] for m in pattern.finditer(text) if m.lastgroup]
-    return [thing for thing in dict.fromkeys(found) if thing.year > date.year]
+    """What a text mentions that had not come into the world by the end of the year of `date`.
+
+    Of names inside one another the longest counts: a steam locomotive is not met as steam.
+    """
+    known = _by_words()
+    longest = max(map(len, known), default=0)
+    words = _words(text)
+    found: dict[Thing, None] = {}
+    i = 0
+    while i < len(words):
+        step = 1
+        for n in range(min(longest, len(words) - i), 0, -1):
+            thing = next((known[k] for k in _keys(words[i : i + n]) if k in known), None)
+            if thing is not None:
+                found[thing] = None
+                step = n
+                break
+        i += step
+    return [thing for thing in found if thing.year > date.year]
 
 
 def is_known(name: str, date: LetterDate) -> bool:

@@ -35,6 +35,10 @@
       if (thread) sessionStorage.setItem(THREAD, thread);
       else sessionStorage.removeItem(THREAD);
     },
+    deleted: () => {
+      localStorage.removeItem(key());
+      sessionStorage.removeItem(THREAD);
+    },
     drafted: () => (open() ? "" : read()["lp-to"] || ""),
     sent: (thread) => {
       if (!thread) return;

@@ -1,179 +1,115 @@
-"""The Letters tab: what is on it and what happens when something is pressed.
+"""What happens on the Letters tab when something is pressed.
 
-How letters look is in `paper`, how replies are written while nobody looks in `desk`; what is done
-is in `app.actions`. Every handler gives a dictionary of components and their news.
+What is on it is in `parts`, how letters look in `paper`, how replies are written while nobody looks
+in `desk`; what is done is in `app.actions`. Every handler gives a dictionary of parts and their
+news.
 """
 
 from __future__ import annotations
 
 import base64
+import json
 import tempfile
-from collections.abc import Iterator
-from html import escape
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
 import gradio as gr
 
 from app import actions
-from app.store import Thread
 from app.ui import paper
 from app.ui.desk import Desk
+from app.ui.parts import FORMATS, UNNAMED, Parts, dates, heading, models, opening
 from app.ui.warming import default_model
-from corpora.dates import LetterDate
 from corpora.errors import DateError, LetterpressError
-from corpora.people import Person
-from lm.request import MAX_CHARACTERS
 
+DIPPING = "Dipping the pen …"
 News = dict[Any, Any]
 desk = Desk()
 _QUIET: dict[str, Any] = {"show_progress": "hidden", "api_visibility": "private"}
-_FORMATS = {"md": ("Markdown", "text/markdown"), "txt": ("Plain text", "text/plain")} | {
-    "pdf": ("PDF", "application/pdf")
-}
-_USUAL_TEMPERATURE = 0.75
 
 
 class LettersTab:
-    """The components of the tab and the handlers that speak of them."""
+    """The tab, connected."""
 
-    def __init__(self) -> None:
-        people = actions.people()
-        choices = [(f"{p.name} ({p.lifespan})", slug) for slug, p in people.items()]
-        first = people.get("newton") or next(iter(people.values()))
-        self.thread = gr.Textbox(visible=False)
-        self.answered = gr.Textbox(visible=False)
-        self.drafted = gr.Textbox(visible=False)
-        self.file = gr.JSON(visible=False)
-        self.following = gr.State("")
-        with gr.Row(elem_id="lp-bar"):
-            self.new = gr.Button("New letter", size="sm", scale=0, min_width=140)
-            with gr.Accordion("Past letters", open=False, visible=False) as self.drawer:
-                self.past = gr.Radio(
-                    [], label="Open a correspondence", elem_id="lp-past", interactive=True
-                )
-        self.letters = gr.HTML("", visible=False, elem_id="lp-letters")
-        self.status = gr.HTML(paper.status_html(""))
-        self.stop = gr.Button("Stop", variant="stop", visible=False, elem_id="lp-stop")
-        with gr.Row(visible=False, elem_id="lp-tools") as self.tools:
-            self.saves = {
-                kind: gr.Button(f"Save as {label}", size="sm", min_width=140)
-                for kind, (label, _) in _FORMATS.items()
-            }
-            self.delete = gr.Button("Delete …", size="sm", min_width=140)
-        with gr.Row(visible=False) as self.confirm:
-            self.question = gr.HTML("")
-            self.really = gr.Button("Delete for good", variant="stop", size="sm", min_width=140)
-            self.keep = gr.Button("Keep", size="sm", min_width=140)
-        with gr.Row() as self.compose:
-            with gr.Column(scale=3, min_width=320, elem_id="lp-sheet"):
-                self.heading = gr.HTML(_heading("Write a letter"), elem_classes="lp-write")
-                self.to = gr.Dropdown(choices, value=first.slug, label="To", elem_id="lp-to")
-                with gr.Row():
-                    self.place = gr.Textbox(
-                        label="Your place", placeholder="where you write from", elem_id="lp-place",
-                        max_lines=1, min_width=160,
-                    )  # fmt: skip
-                    self.date = gr.Textbox(
-                        label="Date", elem_id="lp-date", max_lines=1, min_width=160, **_dates(first)
-                    )
-                self.date_notice = gr.HTML("")
-                self.letter = gr.Textbox(
-                    label="Your letter", lines=12, max_lines=40, elem_id="lp-letter",
-                    placeholder=_opening(first), max_length=MAX_CHARACTERS * 2,
-                )  # fmt: skip
-                self.writer = gr.Textbox(
-                    label="Your name", placeholder="or sign the letter", elem_id="lp-writer",
-                    max_lines=1,
-                )  # fmt: skip
-                self.notice = gr.HTML("")
-                self.send = gr.Button("Send", variant="primary", elem_id="lp-send")
-            with gr.Column(scale=2, min_width=300):
-                self.card = gr.HTML(paper.card_html(first))
-                with gr.Accordion("Advanced", open=False):
-                    self.model = gr.Dropdown(
-                        _models(), value=default_model(), label="Model", interactive=True
-                    )
-                    self.temperature = gr.Slider(
-                        0, 2, value=_USUAL_TEMPERATURE, step=0.05, label="Temperature",
-                        info="Lower is plainer, higher is bolder.",
-                    )  # fmt: skip
-                    self.seed = gr.Number(
-                        None, label="Seed", precision=0, minimum=0, maximum=actions.MAX_SEED,
-                        info="The same seed gives the same reply. Empty: by chance.",
-                    )  # fmt: skip
+    def __init__(self, page: gr.Blocks) -> None:
+        self.parts = Parts()
+        self._wire(page, self.parts)
 
-    @property
-    def shown(self) -> list[Any]:
-        """The components that change with the open correspondence."""
-        return [
-            self.thread, self.answered, self.following, self.drawer, self.past, self.letters,
-            self.status, self.stop, self.tools, self.confirm, self.question, self.compose,
-            self.heading, self.to, self.place, self.date, self.date_notice, self.letter,
-            self.writer, self.notice, self.card,
-        ]  # fmt: skip
-
-    def wire(self, page: gr.Blocks) -> None:
+    def _wire(self, page: gr.Blocks, parts: Parts) -> None:
         """Connect what can be pressed with what it does."""
         loaded = page.load(
-            self.on_load, [self.thread, self.drafted], [*self.shown, self.model], **_QUIET,
+            self.on_load, [parts.thread, parts.drafted], [*parts.shown, parts.model], **_QUIET,
             js="() => [letterpress.opened(), letterpress.drafted()]",
         )  # fmt: skip
-        opened = self.past.input(self.on_open, [self.past], self.shown, **_QUIET)
+        opened = parts.past.input(self.on_open, [parts.past], parts.shown, **_QUIET)
         given = [
-            self.thread, self.to, self.letter, self.writer, self.date, self.place, self.model,
-            self.seed, self.temperature,
+            parts.thread, parts.to, parts.letter, parts.writer, parts.date, parts.place,
+            parts.model, parts.seed, parts.temperature,
         ]  # fmt: skip
-        sent = self.send.click(
-            self.on_send, given, self.shown, trigger_mode="once", concurrency_limit=4, **_QUIET
+        # The browser says so at once; the answer of a busy machine may take a while.
+        dipping = json.dumps(paper.status_html(DIPPING))
+        parts.send.click(None, None, [parts.status], js=f"() => {dipping}")
+        sent = parts.send.click(
+            self.on_send, given, parts.shown, trigger_mode="once", concurrency_limit=4, **_QUIET
         )
         follows = []
         for event, script in ((loaded, "remember"), (opened, "remember"), (sent, "sent")):
-            event.then(None, [self.thread], None, js=f"(t) => letterpress.{script}(t)")
+            event.then(None, [parts.thread], None, js=f"(t) => letterpress.{script}(t)")
             follow = event.then(
-                self.on_follow, [self.following], self.shown, concurrency_limit=16, **_QUIET
+                self.on_follow, [parts.following], parts.shown, concurrency_limit=16, **_QUIET
             )
-            follow.then(None, [self.answered], None, js="(t) => letterpress.answered(t)")
+            follow.then(None, [parts.answered], None, js="(t) => letterpress.answered(t)")
             follows.append(follow)
             if script == "remember":
                 event.then(None, None, None, js="() => letterpress.restore()")
-        for button, handler in ((self.new, self.on_new), (self.really, self.on_delete)):
-            event = button.click(handler, [self.thread], self.shown, cancels=follows, **_QUIET)
-            event.then(None, [self.thread], None, js="(t) => letterpress.remember(t)").then(
+        for button, handler, script in (
+            (parts.new, self.on_new, "remember"),
+            (parts.really, self.on_delete, "deleted"),
+        ):
+            event = button.click(handler, [parts.thread], parts.shown, cancels=follows, **_QUIET)
+            event.then(None, [parts.thread], None, js=f"(t) => letterpress.{script}(t)").then(
                 None, None, None, js="() => letterpress.restore()"
             )
-        self.past.input(None, None, None, cancels=[follows[0], follows[2]])
-        self.stop.click(self.on_stop, [self.thread], [self.stop], **_QUIET)
-        self.to.change(self.on_person, [self.to], [self.card, self.date, self.letter], **_QUIET)
-        self.delete.click(self.on_ask, [self.thread], [self.confirm, self.question], **_QUIET)
-        self.keep.click(lambda: gr.Row(visible=False), None, [self.confirm], **_QUIET)
-        for kind, button in self.saves.items():
-            saved = button.click(_saver(kind), [self.thread], [self.file], **_QUIET)
-            saved.then(None, [self.file], None, js="(file) => letterpress.save(file)")
+        parts.past.input(None, None, None, cancels=[follows[0], follows[2]])
+        parts.stop.click(self.on_stop, [parts.thread], [parts.stop], **_QUIET)
+        parts.to.change(
+            self.on_person, [parts.to], [parts.card, parts.date, parts.letter], **_QUIET
+        )
+        parts.delete.click(self.on_ask, [parts.thread], [parts.confirm, parts.question], **_QUIET)
+        parts.keep.click(lambda: gr.Row(visible=False), None, [parts.confirm], **_QUIET)
+        for kind, button in parts.saves.items():
+            saved = button.click(
+                _saver(parts, kind), [parts.thread], [parts.file, parts.status], **_QUIET
+            )
+            saved.then(None, [parts.file], None, js="(file) => letterpress.save(file)")
 
     def view(self, thread_id: str) -> News:
         """Everything as it stands for a correspondence, or for none."""
+        parts = self.parts
         rows = actions.threads()
         labels = [(f"{_name(row.person)}: {row.title}", row.id) for row in rows]
         news: News = {
-            self.drawer: gr.Accordion(label=f"Past letters ({len(rows)})", visible=bool(rows)),
-            self.past: gr.Radio(choices=labels, value=thread_id or None),
-            self.confirm: gr.Row(visible=False),
-            self.notice: "",
-            self.date_notice: "",
-            self.stop: gr.Button("Stop", visible=False, interactive=True),
-            self.thread: thread_id,
-            self.following: "",
-            self.answered: "",
+            parts.drawer: gr.Accordion(label=f"Past letters ({len(rows)})", visible=bool(rows)),
+            parts.past: gr.Radio(choices=labels, value=thread_id or None),
+            parts.confirm: gr.Row(visible=False),
+            parts.notice: _notice(""),
+            parts.date_notice: _notice(""),
+            parts.stop: gr.Button("Stop", visible=False, interactive=True),
+            parts.thread: thread_id,
+            parts.following: "",
+            parts.answered: "",
         }
         if not thread_id:
             return news | {
-                self.letters: gr.HTML("", visible=False),
-                self.tools: gr.Row(visible=False),
-                self.compose: gr.Row(visible=True),
-                self.heading: _heading("Write a letter"),
-                self.to: gr.Dropdown(visible=True),
-                self.status: paper.status_html(""),
+                parts.letters: gr.HTML("", visible=False),
+                parts.legend: gr.HTML(visible=False),
+                parts.tools: gr.Row(visible=False),
+                parts.compose: gr.Row(visible=True),
+                parts.heading: heading("Write a letter"),
+                parts.to: gr.Dropdown(visible=True),
+                parts.status: paper.status_html(""),
+                parts.writer: gr.Textbox(placeholder=UNNAMED),
             }
         thread = actions.thread(thread_id)
         person = actions.people().get(thread.person)
@@ -181,60 +117,69 @@ class LettersTab:
         busy = job is not None and not job.over
         sentences = job.sentences if job is not None and busy else None
         news |= {
-            self.letters: gr.HTML(paper.thread_html(thread, person, sentences), visible=True),
-            self.tools: gr.Row(visible=not busy),
-            self.compose: gr.Row(visible=not busy and person is not None),
-            self.heading: _heading(f"Your next letter to {_name(thread.person)}"),
-            self.following: thread_id if busy else "",
-            self.stop: gr.Button("Stop", visible=busy, interactive=True),
-            self.status: paper.status_html("Dipping the pen …" if busy else ""),
+            parts.letters: gr.HTML(paper.thread_html(thread, person, sentences), visible=True),
+            parts.legend: gr.HTML(visible=True),
+            parts.tools: gr.Row(visible=not busy),
+            parts.compose: gr.Row(visible=not busy and person is not None),
+            parts.heading: heading(f"Your next letter to {_name(thread.person)}"),
+            parts.following: thread_id if busy else "",
+            parts.stop: gr.Button("Stop", visible=busy, interactive=True),
+            parts.status: paper.status_html(DIPPING if busy else ""),
         }
         if person is not None:
             news |= {
-                self.to: gr.Dropdown(value=person.slug, visible=False),
-                self.card: paper.card_html(person),
-                self.date: gr.Textbox(**_dates(person, thread)),
+                parts.to: gr.Dropdown(value=person.slug, visible=False),
+                parts.card: paper.card_html(person),
+                parts.date: gr.Textbox(**dates(person, thread)),
+                parts.writer: gr.Textbox(placeholder=thread.writer or UNNAMED),
             }
         return news
 
     def on_load(self, thread_id: str, drafted: str) -> News:
         """Show again what was open, or the person a draft is for."""
-        models = {self.model: gr.Dropdown(choices=_models())}
+        parts = self.parts
         try:
             news = self.view(thread_id or "")
         except LetterpressError:  # deleted meanwhile
             news = self.view("")
         slugs = {f"{p.name} ({p.lifespan})": slug for slug, p in actions.people().items()}
         if not thread_id and drafted in slugs:
-            news[self.to] = gr.Dropdown(value=slugs[drafted], visible=True)
-        return news | models
+            news[parts.to] = gr.Dropdown(value=slugs[drafted], visible=True)
+        return news | {parts.model: gr.Dropdown(choices=models())}
 
     def on_open(self, thread_id: str) -> News:
         """Open a past correspondence; a letter that waits for its reply goes into the box."""
+        parts = self.parts
         try:
             news = self.view(thread_id)
             thread = actions.thread(thread_id)
         except LetterpressError as problem:
-            return self.view("") | {self.status: paper.status_html(str(problem))}
+            return self.view("") | {parts.status: paper.status_html(str(problem))}
         last = [letter for letter in thread.letters if letter.direction == "sent"][-1:]
         waiting = thread.unanswered
         return news | {
-            self.letter: waiting.text if waiting and not news[self.following] else "",
-            self.writer: thread.writer,
-            self.place: last[0].place if last else "",
-            self.drawer: gr.Accordion(open=False),
+            parts.letter: waiting.text if waiting and not news[parts.following] else "",
+            parts.writer: gr.Textbox(value="", placeholder=thread.writer or UNNAMED),
+            parts.place: last[0].place if last else "",
+            parts.drawer: gr.Accordion(open=False),
         }
 
     def on_new(self, _thread_id: str) -> News:
         """An empty sheet."""
-        return self.view("") | {self.letter: "", self.date: gr.Textbox(value="")}
+        parts = self.parts
+        return self.view("") | {parts.letter: "", parts.date: gr.Textbox(value="")}
 
     def on_send(
         self, thread_id: str, to: str, text: str, writer: str, date: str, place: str, model: str,
         seed: int | None, temperature: float,
     ) -> News:  # fmt: skip
         """Check and save the letter and begin the reply, or say at the field what is amiss."""
-        clean = {self.notice: "", self.date_notice: ""}
+        parts = self.parts
+        clean = {
+            parts.notice: _notice(""),
+            parts.date_notice: _notice(""),
+            parts.status: paper.status_html(""),
+        }
         try:
             desk.check_free(thread_id)
             writing = actions.reply(
@@ -244,24 +189,25 @@ class LettersTab:
             )  # fmt: skip
             desk.begin(writing)
         except DateError as problem:
-            return clean | {self.date_notice: paper.notice_html(str(problem)), self.following: ""}
+            return clean | {parts.date_notice: _notice(str(problem)), parts.following: ""}
         except LetterpressError as problem:
-            return clean | {self.notice: paper.notice_html(str(problem)), self.following: ""}
+            return clean | {parts.notice: _notice(str(problem)), parts.following: ""}
         assert writing.thread_id is not None
         # The job may be over already; to the page it is still to be followed.
         return self.view(writing.thread_id) | {
-            self.following: writing.thread_id,
-            self.letter: "",
-            self.date: gr.Textbox(value=""),
-            self.compose: gr.Row(visible=False),
-            self.tools: gr.Row(visible=False),
+            parts.following: writing.thread_id,
+            parts.letter: "",
+            parts.date: gr.Textbox(value=""),
+            parts.compose: gr.Row(visible=False),
+            parts.tools: gr.Row(visible=False),
         }
 
     def on_follow(self, thread_id: str) -> Iterator[News]:
         """Show a reply as it is written, to its end."""
+        parts = self.parts
         job = desk.job(thread_id) if thread_id else None
         if job is None:
-            yield {self.answered: ""}
+            yield {parts.answered: ""}
             return
         thread = actions.thread(thread_id)
         person = actions.people().get(thread.person)
@@ -270,25 +216,25 @@ class LettersTab:
             job.wait(seen, timeout_s=1.0)
             sentences = job.sentences
             if len(sentences) == seen or job.over:
-                yield {self.following: thread_id}  # a point at which leaving the page is noticed
+                yield {parts.following: thread_id}  # a point at which leaving the page is noticed
                 continue
             seen = len(sentences)
             yield {
-                self.letters: paper.thread_html(thread, person, sentences),
-                self.status: paper.status_html(""),
+                parts.letters: paper.thread_html(thread, person, sentences),
+                parts.status: paper.status_html(""),
             }
         news = self.view(thread_id)
         waiting = actions.thread(thread_id).unanswered
         if waiting is not None:
             said = job.problem or "The reply was stopped before its first sentence."
-            yield news | {self.letter: waiting.text, self.notice: paper.notice_html(said)}
+            yield news | {parts.letter: waiting.text, parts.notice: _notice(said)}
             return
         ready = f"The reply from {name} is ready."
         if job.problem:
-            news[self.notice] = paper.notice_html(job.problem)
+            news[parts.notice] = _notice(job.problem)
         elif not job.writing.complete:
             ready = f"The reply from {name} was stopped and is kept as far as it came."
-        yield news | {self.status: paper.status_html(ready), self.answered: thread_id}
+        yield news | {parts.status: paper.status_html(ready), parts.answered: thread_id}
 
     def on_stop(self, thread_id: str) -> Any:
         """End the reply after its sentence."""
@@ -298,74 +244,54 @@ class LettersTab:
 
     def on_person(self, slug: str) -> News:
         """Another addressee: another card, other dates."""
+        parts = self.parts
         person = actions.people().get(slug)
         if person is None:
-            return {self.card: gr.skip()}
+            return {parts.card: gr.skip()}
         return {
-            self.card: paper.card_html(person),
-            self.date: gr.Textbox(**_dates(person)),
-            self.letter: gr.Textbox(placeholder=_opening(person)),
+            parts.card: paper.card_html(person),
+            parts.date: gr.Textbox(**dates(person)),
+            parts.letter: gr.Textbox(placeholder=opening(person)),
         }
 
     def on_ask(self, thread_id: str) -> News:
         """Ask before deleting."""
+        parts = self.parts
         name = _name(actions.thread(thread_id).person)
         asked = f"Delete this correspondence with {name}, letters and replies?"
-        return {self.confirm: gr.Row(visible=True), self.question: paper.notice_html(asked)}
+        return {parts.confirm: gr.Row(visible=True), parts.question: paper.notice_html(asked)}
 
     def on_delete(self, thread_id: str) -> News:
         """Delete the open correspondence."""
+        parts = self.parts
         try:
             desk.check_free(thread_id)
             actions.delete_thread(thread_id)
         except LetterpressError as problem:
-            return {self.status: paper.status_html(str(problem))}
-        return self.view("") | {self.status: paper.status_html("The correspondence is deleted.")}
+            return {parts.status: paper.status_html(str(problem))}
+        return self.view("") | {parts.status: paper.status_html("The correspondence is deleted.")}
 
 
-def tab(page: gr.Blocks) -> LettersTab:
-    """Put the tab on the page, connected."""
-    letters = LettersTab()
-    letters.wire(page)
-    return letters
-
-
-def _saver(kind: Any) -> Any:
-    def save(thread_id: str) -> dict[str, str] | None:
+def _saver(parts: Parts, kind: Any) -> Callable[[str], News]:
+    def save(thread_id: str) -> News:
         """The correspondence as a file for the browser to save; nothing stays in a cache."""
-        if not thread_id:
-            return None
-        thread = actions.thread(thread_id)
-        with tempfile.TemporaryDirectory(prefix="letterpress-") as folder:
-            path = actions.export_thread(thread_id, kind, to=Path(folder) / f"letters.{kind}")
-            data = base64.b64encode(path.read_bytes()).decode("ascii")
+        try:
+            thread = actions.thread(thread_id)
+            with tempfile.TemporaryDirectory(prefix="letterpress-") as folder:
+                path = actions.export_thread(thread_id, kind, to=Path(folder) / f"letters.{kind}")
+                data = base64.b64encode(path.read_bytes()).decode("ascii")
+        except LetterpressError as problem:
+            return {parts.file: None, parts.status: paper.status_html(str(problem))}
         name = f"letters-{thread.person}-{thread.id[:8]}.{kind}"
-        return {"name": name, "type": _FORMATS[kind][1], "base64": data}
+        return {parts.file: {"name": name, "type": FORMATS[kind][1], "base64": data}}
 
     return save
 
 
-def _heading(text: str) -> str:
-    return f"<h2>{escape(text)}</h2>"
+def _notice(message: str) -> Any:
+    return gr.HTML(paper.notice_html(message), visible=bool(message))
 
 
 def _name(slug: str) -> str:
     person = actions.people().get(slug)
     return person.name if person is not None else slug
-
-
-def _models() -> list[str]:
-    return [model.name for model in actions.models()] or [default_model()]
-
-
-def _opening(person: Person) -> str:
-    return f"Dear {person.name},\n\n"
-
-
-def _dates(person: Person, thread: Thread | None = None) -> dict[str, str]:
-    """What the date field says: the date of an undated letter, and which ones are possible."""
-    usual, earliest = person.writes_from.date.long, person.born
-    if thread is not None and thread.letters:
-        earliest = LetterDate.parse(thread.letters[-1].date)
-        usual = earliest.long
-    return {"placeholder": usual, "info": f"From {earliest.long} to {person.died.long}."}

@@ -127,5 +127,5 @@ def build() -> Any:
             "get a letter back. Everything stays on this machine.</p></header>"
         )
         with gr.Tabs(), gr.Tab("Letters"):
-            letters.tab(page)
+            letters.LettersTab(page)
     return page

@@ -74,7 +74,7 @@ def thread_html(
         rows.append(f'<div class="lp-exchange">{sent}{received}</div>')
     return (
         f'<div class="lp-thread"><h2>Your correspondence with {escape(name)}</h2>'
-        f"{''.join(rows)}{legend_html()}</div>"
+        f"{''.join(rows)}</div>"
     )
 
 

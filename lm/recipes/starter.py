@@ -50,8 +50,8 @@ READ_LONG = FitSettings(
     eval_every=100, eval_rows=64, save_every=100, seed=2,
 )  # fmt: skip
 ANSWER = FitSettings(
-    steps=600, batch_size=8, accumulate=1, lr=6e-4, warmup_steps=20, eval_every=25,
-    eval_rows=200, save_every=100, patience=6, seed=3,
+    steps=460, batch_size=8, accumulate=1, lr=8e-4, warmup_steps=20, eval_every=46,
+    eval_rows=200, save_every=46, patience=3, seed=3,
 )  # fmt: skip
 SHORT, LONG = 256, 1024
 
@@ -94,10 +94,10 @@ def show(events: Iterator[Event], run: RunFolder, until: int | None = None) -> N
                 print(f"finished: {reason}; best {best}; {seconds / 60:.1f} min", flush=True)
 
 
-def fresh_task(work: Path, seed: int) -> NextToken:
+def fresh_task(work: Path, seed: int, dropout: float = 0.0) -> NextToken:
     """The starter's shape with fresh weights."""
     tokenizer = read_tokenizer(work)
-    return NextToken(from_scratch(tokenizer, SIZE, seed=seed), tokenizer)
+    return NextToken(from_scratch(tokenizer, SIZE, dropout=dropout, seed=seed), tokenizer)
 
 
 def begin_from(task: NextToken, run: RunFolder) -> None:
@@ -125,7 +125,8 @@ def read(work: Path, *, resume: bool, short: FitSettings) -> None:
 def answer(work: Path, *, resume: bool, settings: FitSettings) -> None:
     """Correspondence on the bundled letters of the training and valid parts."""
     run = RunFolder(work / "answer")
-    task = fresh_task(work, settings.seed)
+    # Texts are read about once, but the thousand letters several times: hence dropout.
+    task = fresh_task(work, settings.seed, dropout=0.1)
     again = resume and run.latest() is not None
     if not again:
         begin_from(task, RunFolder(work / "long"))

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import re
 from collections import Counter
 
 import pytest
@@ -25,11 +26,21 @@ def test_years_are_sorted() -> None:
 
 
 def test_no_name_stands_twice() -> None:
-    # A name that starts small is met in any case, so it would hide the same name with a capital.
-    names = [thing.name for thing in load_timeline()]
-    small = {name.lower() for name in names if not name[:1].isupper()}
-    assert [name for name, n in Counter(names).items() if n > 1] == []
-    assert [name for name in names if name[:1].isupper() and name.lower() in small] == []
+    assert [name for name, n in Counter(t.name for t in load_timeline()).items() if n > 1] == []
+
+
+def test_a_name_has_one_year_however_it_is_written() -> None:
+    # "X ray" and "x-ray", "Battle of Waterloo" and "battle of waterloo".
+    years: dict[str, set[int]] = {}
+    for thing in load_timeline():
+        years.setdefault(" ".join(re.findall(r"[\w']+", thing.name.lower())), set()).add(thing.year)
+    assert {name: found for name, found in years.items() if len(found) > 1} == {}
+
+
+def test_a_name_that_starts_small_is_small_throughout() -> None:
+    # Such names are met in any case; a capital further on would not be.
+    names = [t.name for t in load_timeline()]
+    assert [n for n in names if not n[:1].isupper() and n != n.lower()] == []
 
 
 def test_names_are_three_characters_or_more() -> None:
@@ -56,11 +67,13 @@ def test_nobody_knows_a_later_thing(person: Person) -> None:
         ("Do you take photographs?", 1816, "photograph"),
         ("May I send you an e-mail?", 1925, "e mail"),
         ("Is it true that X-rays harm the skin?", 1876, "x ray"),
-        ("Who lives on the planet Uranus?", 1715, "Uranus"),
+        ("Who lives on Uranus?", 1715, "Uranus"),
         ("Would you fly by aeroplane?", 1876, "aeroplane"),
         ("Have you read the Origin of Species?", 1845, "Origin of Species"),
         ("Did the French Revolution please you?", 1788, "French Revolution"),
         ("Have you eaten sandwiches?", 1715, "sandwiches"),
+        ("Did you hear of the Battle of Waterloo?", 1800, "Battle of Waterloo"),
+        ("Is an iPhone of any use to you?", 1925, "iphone"),
         ("Does gunpowder frighten you?", -40, "gunpowder"),
     ],
 )
