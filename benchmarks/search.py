@@ -40,7 +40,7 @@ def main() -> None:
     print(
         f"{with_passage} letters answered with passages: {hit / chosen:.0%} of the chosen are "
         f"found, at least one in {some / with_passage:.0%}; {hit / found:.0%} of those placed were "
-        f"chosen. Of {without} letters answered without any, {placed_without / without:.0%} get one."
+        f"chosen. Of {without} answered without any, {placed_without / without:.0%} get one."
     )
 
 

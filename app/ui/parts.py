@@ -100,8 +100,8 @@ class Parts:
         return [
             self.thread, self.answered, self.following, self.drawer, self.past, self.letters,
             self.legend, self.status, self.stop, self.tools, self.confirm, self.question,
-            self.compose, self.heading, self.to, self.place, self.date, self.date_notice, self.letter,
-            self.writer, self.notice, self.card,
+            self.compose, self.heading, self.to, self.place, self.date, self.date_notice,
+            self.letter, self.writer, self.notice, self.card,
         ]  # fmt: skip
 
 

@@ -1,4 +1,4 @@
-"""The wheel holds everything, and a foreign `app.py` in the working folder does not get in its way."""
+"""The wheel holds everything; a foreign `app.py` in the working folder does not get in its way."""
 
 from __future__ import annotations
 
@@ -64,7 +64,8 @@ def test_letterpress_runs_where_a_foreign_app_lies(wheel: Path, tmp_path: Path) 
     assert installed.returncode == 0, installed.stderr
     foreign.mkdir()
     (foreign / "app.py").write_text("raise SystemExit('the wrong app')\n", "utf-8")
-    environment = {**os.environ, "PYTHONPATH": str(site), "LETTERPRESS_HOME": str(tmp_path / "home")}
+    home = str(tmp_path / "home")
+    environment = {**os.environ, "PYTHONPATH": str(site), "LETTERPRESS_HOME": home}
     command = str(site / "bin" / "letterpress")
     listed = run(command, "people", cwd=foreign, env=environment)
     assert listed.returncode == 0, listed.stderr

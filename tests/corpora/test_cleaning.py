@@ -1,6 +1,5 @@
 from __future__ import annotations
 
-import time
 from pathlib import Path
 
 import pytest
@@ -104,11 +103,9 @@ def test_a_letter_that_speaks_of_gutenberg_is_left_alone() -> None:
 @pytest.mark.parametrize(
     "piece", ["_", "[Illustration", "\r", " ", "\n ", "*** START OF ", "a_", "-"]
 )
-def test_time_is_linear(piece: str) -> None:
-    text = piece * (200_000 // len(piece))
-    begun = time.perf_counter()
-    cleaning.clean_text(text)
-    assert time.perf_counter() - begun < 10
+def test_no_text_hangs_it(piece: str) -> None:
+    # A pattern that backtracks would take hours here; pytest-timeout ends it.
+    cleaning.clean_text(piece * (200_000 // len(piece)))
 
 
 def test_a_clean_book_stays_as_it_is(data: Path) -> None:

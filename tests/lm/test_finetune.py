@@ -12,6 +12,7 @@ from corpora.people import load_people
 from engine.checkpoint import RunFolder
 from engine.events import Evaluated, Finished, Step
 from engine.fit_settings import FitSettings
+from engine.generation import single_thread
 from engine.text_model import NextToken
 from engine.tokenizers import train_bpe
 from lm.correspondence import WritingSettings, write
@@ -54,7 +55,8 @@ def taught(tmp_path_factory: pytest.TempPathFactory) -> tuple[list[object], Path
         steps=120, batch_size=2, lr=6e-3, warmup_steps=5, weight_decay=0.0, eval_every=0,
         save_every=0, device="cpu", precision="no",
     )  # fmt: skip
-    return list(teach_letters(make_task(), PAIRS, PAIRS, settings, run)), run.path
+    with single_thread():  # two threads that wait for each other take minutes on a busy machine
+        return list(teach_letters(make_task(), PAIRS, PAIRS, settings, run)), run.path
 
 
 def test_a_tiny_model_overfits_two_pairs(taught: tuple[list[object], Path]) -> None:

@@ -3,7 +3,7 @@ from __future__ import annotations
 from dataclasses import replace
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from corpora.dates import LetterDate
@@ -70,6 +70,7 @@ forged = st.lists(
 ).map("".join)
 
 
+@settings(deadline=None)  # a busy machine is no fault of the code
 @given(forged, forged, forged)
 def test_no_text_can_forge_a_token(letter: str, writer: str, passage: str) -> None:
     header = replace(HEADER, letter=letter, writer=writer, passages=(passage,), earlier=())

@@ -1,7 +1,7 @@
 from __future__ import annotations
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from lm.reading import (
@@ -131,6 +131,7 @@ def test_words_that_carry_matter() -> None:
     assert content_words("Sir, tell me of Newton's Moon and the moon") == ["newton", "moon"]
 
 
+@settings(deadline=None)  # a busy machine is no fault of the code
 @given(st.text())
 def test_no_text_breaks_the_reading(text: str) -> None:
     assert "".join("".join(sentences(text)).split()) == "".join(text.split())
@@ -143,6 +144,7 @@ def test_no_text_breaks_the_reading(text: str) -> None:
     names(text)
 
 
+@settings(deadline=None)  # a busy machine is no fault of the code
 @given(st.text(alphabet="Mr. A,\n?!—“”'Dear Sir", max_size=60))
 def test_no_text_of_a_letters_own_signs_breaks_the_reading(text: str) -> None:
     signature(text)
