@@ -87,8 +87,7 @@ def out_of_reach(question: Question, request: LetterRequest, index: PassageIndex
 
 
 def _already_told(request: LetterRequest, index: PassageIndex) -> set[str]:
-    said = " ".join(e.reply for e in request.thread)
-    return {p.id for p in request.person.passages if p.text in said}
+    return index.told(" ".join(e.reply for e in request.thread))
 
 
 def _remembered(request: LetterRequest, asked: list[Question]) -> Set | None:

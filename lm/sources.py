@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from corpora.dates import LetterDate
 from corpora.document import Document
 from corpora.people import Passage, Person
+from lm.quotations import quotations_of
 from lm.reading import Question, content_words, sentences
 
 _TOPIC_WEIGHT = 3.0
@@ -22,7 +23,6 @@ _PREFIX_FROM = 6  # letters from which "gravitation" also finds "gravity"
 # and more that do not fit (`docs/letters.md` has the figures).
 _ENOUGH, _ENOUGH_UNASKED, _ENOUGH_SECOND = 5.0, 7.0, 6.0
 _SECOND = 0.6  # of the first one's score
-_QUOTE_WORDS = (8, 45)
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,10 +39,9 @@ class PassageIndex:
 
     def __init__(self, person: Person, texts: Iterable[Document] = ()) -> None:
         self.person = person
-        self._passages: list[Passage] = list(person.passages)
-        self.quoted: set[str] = set()
-        for number, document in enumerate(texts):
-            self._passages.extend(self._quotations(document, number))
+        self._passages = person.passages
+        self._quotations = quotations_of(tuple(texts))
+        self.quoted = self._quotations.ids
         self._database = sqlite3.connect(":memory:", check_same_thread=False)
         self._database.execute(
             "create virtual table passages using fts5(topics, text, tokenize='porter unicode61')"
@@ -52,21 +51,9 @@ class PassageIndex:
             [(i, " ; ".join(p.topics), p.text) for i, p in enumerate(self._passages)],
         )
 
-    def _quotations(self, document: Document, number: int) -> list[Passage]:
-        """Single sentences of a text that stand on their own; undated texts give none."""
-        if document.date is None:
-            return []
-        found = []
-        for i, sentence in enumerate(sentences(document.text)):
-            n = len(sentence.split())
-            if not _QUOTE_WORDS[0] <= n <= _QUOTE_WORDS[1] or not sentence[0].isupper():
-                continue
-            if sentence.count('"') % 2 or any(c in sentence for c in "[]{}<>_*|"):
-                continue
-            passage_id = f"quote-{number}-{i}"
-            self.quoted.add(passage_id)
-            found.append(Passage(passage_id, document.date, (), sentence, document.title, ""))
-        return found
+    def told(self, text: str) -> set[str]:
+        """The ids of what a text already holds, word for word."""
+        return {p.id for p in (*self._passages, *self._quotations.passages) if p.text in text}
 
     def _hits(self, word: str) -> dict[int, float]:
         """The rows a word (or another form of it) occurs in, and what it tells there.
@@ -150,6 +137,13 @@ class PassageIndex:
                 passage, score = fresh[0]
                 spent.add(passage.id)
                 found.append(Found(passage, score, number))
+            if depth == 0:
+                # Before second passages: what matches this strongly is rare.
+                for number, question in enumerate(questions):
+                    quote = self._quotations.answer(question, date, without=spent)
+                    if quote is not None and len(found) < limit:
+                        spent.add(quote.id)
+                        found.append(Found(quote, 0.0, number))
         return sorted(found, key=lambda f: f.question)
 
     def knows_name(self, name: str) -> bool:
