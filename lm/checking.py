@@ -21,13 +21,23 @@ _NUMBERS = frozenset(
 _CAPITAL = re.compile(r"\b[A-Z][^\W\d_]*(?:['’][^\W\d_]+)?")
 _PLAIN_CAPITALS = frozenset("I I'm I've I'll I'd I’m I’ve I’ll I’d O Oh God Sir Madam".split())
 _MONTHS = frozenset(m for m in MONTHS if m not in ("May", "March"))
+# A sentence that begins so and has no comma is half a sentence; one that ends so is cut short.
+_HANGING = frozenset(
+    "when if as though although because while since until unless before after whether that which "
+    "who whom whose than lest where".split()
+)
+_UNFINISHED = frozenset(
+    "the a an of to and or but than as at for from by with into upon my your our his their its very "
+    "that which who whose if is are was were be been am has have had will would shall should may "
+    "might could can must not no so i he she we they".split()
+)
 MIN_WORDS, MAX_WORDS = 5, 40
 _RUN = 8
 
 
 @dataclass(frozen=True, slots=True)
 class Allowed:
-    """What the model's own sentences may mention: words of the letter and of what was placed."""
+    """What the model's own sentences may mention."""
 
     words: frozenset[str]
 
@@ -63,6 +73,10 @@ def problem(sentence: str, allowed: Allowed, before: str, *, first: bool = False
         return f"{len(own)} words"
     if not (sentence[0].isupper() or sentence[0] in "\"“‘'"):
         return "does not begin like a sentence"
+    if own[0] in _HANGING and "," not in sentence and not sentence.endswith("?"):
+        return "half a sentence"
+    if own[-1] in _UNFINISHED:
+        return f"ends with {own[-1]!r}"
     if any(c.isdigit() for c in sentence):
         return "a number"
     if any(c in sentence for c in "<>[]{}|_*#\\/=@\n\t\ufffd"):

@@ -49,14 +49,14 @@ class WritingSettings:
         Passages placed at most.
     """
 
-    temperature: float = 0.75
+    temperature: float = 0.6
     top_k: int = 0
     top_p: float = 0.92
     min_p: float = 0.02
     repetition_penalty: float = 1.05
-    candidates: int = 4
+    candidates: int = 5
     attempts: int = 10
-    max_passages: int = 3
+    max_passages: int = 2
 
     def __post_init__(self) -> None:
         for name in ("candidates", "attempts", "max_passages"):
@@ -84,6 +84,16 @@ class _Candidate:
     logits: torch.Tensor
     state: Any
     ids: tuple[int, ...]
+
+
+def _fluency(log_probabilities: Sequence[float]) -> float:
+    """The mean log probability of a sentence, and that of its three least likely words again.
+
+    A sentence that derails does so at one word; a mean over thirty hides it.
+    """
+    worst = sorted(log_probabilities)[:3]
+    mean = sum(log_probabilities) / len(log_probabilities)
+    return mean + 0.3 * sum(worst) / len(worst)
 
 
 class _Writer:
@@ -148,26 +158,28 @@ class _Writer:
         enders = {self.voice.token(t) for t in (SET, FORM)} if known else set()
         banned = self.voice.special - (enders if self.n_in_slot else frozenset())
         drawn: list[int] = []
-        total = 0.0
+        each: list[float] = []
         window = self.voice.stepper.window
         room = min(_SENTENCE_TOKENS, window - len(self.ids)) if window else _SENTENCE_TOKENS
         steps = generate_ids(
             self.voice.stepper, logits, state, self.settings.sampling, self.rng,
             used=self.ids[-64:], banned=banned,
         )  # fmt: skip
+        text = ""
         for _ in range(max(8, room)):
             token, logits, state = next(steps)
             if token in enders:
-                return None
-            banned = self.voice.special
-            total += float(torch.log_softmax(logits.float(), -1)[token])
+                if not drawn:
+                    return None
+                break  # it broke off in the middle
+            each.append(float(torch.log_softmax(logits.float(), -1)[token]))
             drawn.append(token)
             text = self.voice.decode(drawn).strip()
             if "\n" in text:
                 break
             if text and ends_sentence(text) and text.count('"') % 2 == 0:
                 logits, state = self.voice.stepper.step(token, state)
-                return _Candidate(text, total / len(drawn), logits, state, tuple(drawn))
+                return _Candidate(text, _fluency(each), logits, state, tuple(drawn))
         return _Candidate(text, -math.inf, logits, state, tuple(drawn))
 
     def sentence(self, n_in_slot: int) -> str:

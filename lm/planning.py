@@ -136,17 +136,17 @@ def make_plan(
     if remembered := _remembered(request, asked):
         slots.append(remembered)
     # With nothing to place and nothing to decline, the letter is the model's alone.
-    slots.append(Own(2) if why or found else Own(5, breaks=3))
+    slots.append(Own(2) if why or found else Own(4, breaks=2))
     if why:
         refusal = draw.choice(voice.later if why == "later" else voice.unknown)
         slots.append(_set(refusal, Mark.REFUSAL, None, " "))
         # A reply that declines has little to add: one passage at most, and only where it fits.
         found = found[:1] if why == "unknown" else found[:2]
-        slots.append(Own(2, breaks=1))
+        slots.append(Own(1 if found else 2, breaks=1))
     for number, hit in enumerate(found):
         slots.append(_passage(hit.passage, index))
         last = number == len(found) - 1
-        slots.append(Own(3 if last else 2, breaks=1))
+        slots.append(Own(2, breaks=1) if last else Own(1))
     subscription = draw.choice(voice.subscriptions).format(name=name or "friend")
     slots.append(
         Set(

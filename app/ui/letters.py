@@ -21,7 +21,7 @@ from app.ui import paper
 from app.ui.desk import Desk
 from app.ui.parts import FORMATS, UNNAMED, Parts, dates, heading, models, opening
 from app.ui.warming import default_model
-from corpora.errors import DateError, LetterpressError
+from corpora.errors import DateError, InputError, LetterpressError
 
 DIPPING = "Dipping the pen …"
 News = dict[Any, Any]
@@ -171,7 +171,7 @@ class LettersTab:
 
     def on_send(
         self, thread_id: str, to: str, text: str, writer: str, date: str, place: str, model: str,
-        seed: int | None, temperature: float,
+        seed: str, temperature: float,
     ) -> News:  # fmt: skip
         """Check and save the letter and begin the reply, or say at the field what is amiss."""
         parts = self.parts
@@ -184,7 +184,7 @@ class LettersTab:
             desk.check_free(thread_id)
             writing = actions.reply(
                 text, to="" if thread_id else to, writer=writer, date=date, place=place,
-                model=model or default_model(), seed=None if seed is None else int(seed),
+                model=model or default_model(), seed=_seed(seed),
                 temperature=temperature, thread=thread_id or None,
             )  # fmt: skip
             desk.begin(writing)
@@ -286,6 +286,19 @@ def _saver(parts: Parts, kind: Any) -> Callable[[str], News]:
         return {parts.file: {"name": name, "type": FORMATS[kind][1], "base64": data}}
 
     return save
+
+
+def _seed(text: str) -> int | None:
+    """The seed of a field, None where it is empty."""
+    text = text.strip()
+    if not text:
+        return None
+    if not (text.isascii() and text.isdigit() and len(text) <= 10):
+        raise InputError(
+            f"The seed is {text[:30]!r}; expected a whole number from 0 to {actions.MAX_SEED}, "
+            "or nothing."
+        )
+    return int(text)
 
 
 def _notice(message: str) -> Any:

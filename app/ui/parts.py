@@ -79,7 +79,7 @@ class Parts:
                 )  # fmt: skip
                 self.notice = gr.HTML("", visible=False)
                 self.send = gr.Button("Send", variant="primary", elem_id="lp-send")
-            with gr.Column(scale=2, min_width=300):
+            with gr.Column(scale=2, min_width=300, elem_id="lp-side"):
                 self.card = gr.HTML(paper.card_html(first))
                 with gr.Accordion("Advanced", open=False):
                     self.model = gr.Dropdown(
@@ -89,9 +89,10 @@ class Parts:
                         0, 2, value=_USUAL_TEMPERATURE, step=0.05, label="Temperature",
                         info="Lower is plainer, higher is bolder.",
                     )  # fmt: skip
-                    self.seed = gr.Number(
-                        None, label="Seed", precision=0, minimum=0, maximum=actions.MAX_SEED,
-                        info="The same seed gives the same reply. Empty: by chance.",
+                    # Not a Number: once drawn, that turns "none" into 0.
+                    self.seed = gr.Textbox(
+                        label="Seed", placeholder="by chance", max_lines=1, elem_id="lp-seed",
+                        info="A whole number; the same one gives the same reply.",
                     )  # fmt: skip
 
     @property

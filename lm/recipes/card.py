@@ -68,7 +68,7 @@ def _line(score: Score) -> str:
 
 def _stages(work: Path) -> str:
     rows = ["| stage | updates | minutes | settings |", "|---|---|---|---|"]
-    for stage in ("short", "long", "answer"):
+    for stage in ("short", "long", "own", "answer"):
         states = [
             json.loads(f.read_text("utf-8")) for f in (work / stage).glob("step-*/state.json")
         ]

@@ -49,11 +49,15 @@ READ_LONG = FitSettings(
     steps=800, batch_size=4, accumulate=2, lr=1.6e-3, min_lr_fraction=0.02, warmup_steps=20,
     eval_every=100, eval_rows=64, save_every=100, seed=2,
 )  # fmt: skip
-ANSWER = FitSettings(
-    steps=460, batch_size=8, accumulate=1, lr=8e-4, warmup_steps=20, eval_every=46,
-    eval_rows=200, save_every=46, patience=3, seed=3,
+READ_OWN = FitSettings(
+    steps=450, batch_size=8, lr=1e-3, min_lr_fraction=0.3, warmup_steps=20, eval_every=75,
+    eval_rows=64, save_every=75, seed=4,
 )  # fmt: skip
-SHORT, LONG = 256, 1024
+ANSWER = FitSettings(
+    steps=900, batch_size=8, lr=8e-4, min_lr_fraction=0.05, warmup_steps=20, eval_every=90,
+    eval_rows=200, save_every=90, seed=3,
+)  # fmt: skip
+SHORT, LONG, OWN = 256, 1024, 512
 
 
 def letter_texts(split: str) -> Iterator[str]:
@@ -122,14 +126,34 @@ def read(work: Path, *, resume: bool, short: FitSettings) -> None:
         show(events, run, until=SHORT_UNTIL if name == "short" else None)
 
 
-def answer(work: Path, *, resume: bool, settings: FitSettings) -> None:
-    """Correspondence on the bundled letters of the training and valid parts."""
-    run = RunFolder(work / "answer")
-    # Texts are read about once, but the thousand letters several times: hence dropout.
-    task = fresh_task(work, settings.seed, dropout=0.1)
+def read_own(work: Path, *, resume: bool) -> None:
+    """Read the bundled letters and replies as texts, so that their register comes first."""
+    pairs = split_pairs(load_pairs())
+    texts = {
+        part: [text for p in pairs[part] for text in (p.letter.text, p.reply.text)]
+        for part in ("train", "valid")
+    }
+    folder = work / "bundled"
+    prepare(texts["train"], texts["valid"], folder, tokenizer=read_tokenizer(work))
+    run = RunFolder(work / "own")
+    # The pile is read about once, but the thousand letters several times: hence dropout.
+    task = fresh_task(work, READ_OWN.seed, dropout=0.1)
     again = resume and run.latest() is not None
     if not again:
         begin_from(task, RunFolder(work / "long"))
+    show(read_texts(task, folder, run, READ_OWN, window=OWN, resume=again), run)
+
+
+def answer(work: Path, *, resume: bool, settings: FitSettings) -> None:
+    """Correspondence on the bundled letters: first as texts, then reply by reply."""
+    own = RunFolder(work / "own")
+    if not (own.path / f"step-{READ_OWN.steps:08d}").is_dir():
+        read_own(work, resume=resume)
+    run = RunFolder(work / "answer")
+    task = fresh_task(work, settings.seed, dropout=0.1)
+    again = resume and run.latest() is not None
+    if not again:
+        begin_from(task, own)
     pairs = split_pairs(load_pairs())
     show(teach_letters(task, pairs["train"], pairs["valid"], settings, run, resume=again), run)
 

@@ -47,7 +47,7 @@ def _ready(page: Any) -> None:
     _expect(page.locator(".lp-status")).to_have_text("The reply from Isaac Newton is ready.")
 
 
-def test_write_reload_continue_and_export(page: Any, size: str, axe: str, tmp_path: Path) -> None:
+def test_write_reload_continue_and_export(page: Any, size: str, axe: str) -> None:
     assert violations(page, axe) == []
     _shoot(page, f"{size}-1-empty")
     _choose_model(page, "tiny")
@@ -106,6 +106,7 @@ def test_write_reload_continue_and_export(page: Any, size: str, axe: str, tmp_pa
     page.get_by_role("button", name="New letter").click()
     _expect(reply).to_have_count(0)
     page.get_by_role("button", name="Past letters").click()
+    _shoot(page, f"{size}-8-past")
     page.get_by_role("radio", name="Isaac Newton").first.check()
     _expect(reply).to_have_count(2)
     page.get_by_role("button", name="Delete …").click()
@@ -147,6 +148,11 @@ def test_bad_input_is_said_at_the_field_and_nothing_is_lost(page: Any) -> None:
     _expect(alert).to_contain_text("has no day 31")
 
     page.get_by_label("Date").fill("")
+    page.get_by_role("button", name="Advanced").click()
+    page.get_by_label("Seed").fill("seven")
+    page.get_by_role("button", name="Send", exact=True).click()
+    _expect(alert).to_contain_text("The seed is 'seven'")
+    page.get_by_label("Seed").fill("7")
     _send(page, "a " * 524_288)  # 1 MiB
     _expect(alert).to_contain_text("at most 20,000")
     assert len(page.get_by_label("Your letter").input_value()) == 1_048_576
@@ -155,9 +161,11 @@ def test_bad_input_is_said_at_the_field_and_nothing_is_lost(page: Any) -> None:
         "Sir,\n\n<script>alert(1)</script><img src=x onerror=alert(2)> ${alert(3)} {{value}} "
         "`${alert(4)}` \\${alert(5)} <|reply|> <|own|> <|endoftext|> &lt;b&gt;\n\nA. Foe"
     )
-    _choose_model(page, "tiny")
+    page.get_by_label("Model").click()
+    page.get_by_role("option", name="tiny", exact=True).click()
     _send(page, hostile)
     _ready(page)
+    _expect(page.locator(".lp-received")).to_contain_text("Model tiny, seed 7.")
     _expect(page.locator(".lp-words")).to_have_text(hostile)
     assert page.locator(".lp-thread script, .lp-thread img").count() == 0
     assert "<|" not in page.locator(".lp-received").inner_text()
