@@ -27,9 +27,9 @@ _HANGING = frozenset(
     "who whom whose than lest where".split()
 )
 _UNFINISHED = frozenset(
-    "the a an of to and or but than as at for from by with into upon my your our his their its "
-    "very that which who whose if is are was were be been am has have had will would shall should may "
-    "might could can must not no so i he she we they".split()
+    "the a an of to and or but than as at for from by with into upon my your our his their "
+    "its very that which who whose if is are was were be been am has have had will would "
+    "shall should may might could can must i he she we they".split()
 )
 MIN_WORDS, MAX_WORDS = 5, 40
 _RUN = 8

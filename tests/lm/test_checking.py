@@ -28,6 +28,8 @@ BEFORE = "The brass pendulum grows longer in the summer heat. I filed the wheel 
         ("June was a wet month for all of us.", "the date June"),
         ("Surely the brass pendulum grows longer in the summer, as said.", "said before"),
         ("I will go on and I will go on and I will go on so.", "said before"),
+        ("When I come to it to you.", "half a sentence"),
+        ("I was told that it is the.", "ends with 'the'"),
     ],
 )
 def test_each_reason(sentence: str, why: str) -> None:
