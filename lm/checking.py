@@ -37,14 +37,19 @@ _RUN = 8
 
 @dataclass(frozen=True, slots=True)
 class Allowed:
-    """What the model's own sentences may mention."""
+    """What the model's own sentences may say.
+
+    Numbers and names only from `words`, those of the letter and of what was placed; any other word
+    must stand in `lexicon`, since a model that writes in pieces of words also makes up new ones.
+    """
 
     words: frozenset[str]
+    lexicon: frozenset[str] = frozenset()
 
     @classmethod
-    def by(cls, texts: Iterable[str]) -> Allowed:
+    def by(cls, texts: Iterable[str], lexicon: frozenset[str] = frozenset()) -> Allowed:
         """The words of some texts."""
-        return cls(frozenset(w for text in texts for w in words(text)))
+        return cls(frozenset(w for text in texts for w in words(text)), lexicon)
 
 
 def _grams(text: str, n: int) -> set[tuple[str, ...]]:
@@ -77,6 +82,8 @@ def problem(sentence: str, allowed: Allowed, before: str, *, first: bool = False
         return "half a sentence"
     if own[-1] in _UNFINISHED:
         return f"ends with {own[-1]!r}"
+    if allowed.lexicon and (odd := [w for w in own if w not in allowed.lexicon | allowed.words]):
+        return f"no word: {odd[0]}"
     if any(c.isdigit() for c in sentence):
         return "a number"
     if any(c in sentence for c in "<>[]{}|_*#\\/=@\n\t\ufffd"):

@@ -17,7 +17,7 @@ import torch
 
 from corpora.dates import LetterDate
 from corpora.letters import load_pairs
-from corpora.people import find_person
+from corpora.people import find_person, load_people
 from engine.generation import generate_ids, single_thread
 from engine.sampling import SamplingSettings, generator
 from lm.checking import Allowed, Ink, problem
@@ -25,7 +25,7 @@ from lm.format import Header, part_ids, prompt_ids
 from lm.gpt2 import FORM, OWN, SET
 from lm.planning import Plan, Set, make_plan
 from lm.proof import Mark, Reply, Sentence
-from lm.reading import content_words, ends_sentence
+from lm.reading import content_words, ends_sentence, words
 from lm.request import LetterRequest
 from lm.sources import PassageIndex
 from lm.voice import Ranker, Voice, load_voice
@@ -70,6 +70,14 @@ class WritingSettings:
         return SamplingSettings(
             self.temperature, self.top_k, self.top_p, self.min_p, self.repetition_penalty
         )
+
+
+@functools.cache
+def _lexicon() -> frozenset[str]:
+    """Every word of the bundled letters, and of every person's passages."""
+    texts = [text for p in load_pairs() for text in (p.letter.text, p.reply.text)]
+    texts += [p.text for person in load_people().values() for p in person.passages]
+    return frozenset(w for text in texts for w in words(text))
 
 
 @functools.cache
@@ -118,7 +126,8 @@ class _Writer:
                 request.person.name,
                 request.place,
                 *(p.text for p in plan.passages),
-            ]
+            ],
+            _lexicon(),
         )
         self.asked = set(content_words(request.text))
         header = Header(

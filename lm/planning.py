@@ -136,7 +136,7 @@ def make_plan(
     if remembered := _remembered(request, asked):
         slots.append(remembered)
     # With nothing to place and nothing to decline, the letter is the model's alone.
-    slots.append(Own(2) if why or found else Own(4, breaks=2))
+    slots.append(Own(1) if why or found else Own(3))
     if why:
         refusal = draw.choice(voice.later if why == "later" else voice.unknown)
         slots.append(_set(refusal, Mark.REFUSAL, None, " "))

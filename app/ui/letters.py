@@ -171,7 +171,7 @@ class LettersTab:
 
     def on_send(
         self, thread_id: str, to: str, text: str, writer: str, date: str, place: str, model: str,
-        seed: str, temperature: float,
+        seed: str | None, temperature: float,
     ) -> News:  # fmt: skip
         """Check and save the letter and begin the reply, or say at the field what is amiss."""
         parts = self.parts
@@ -288,9 +288,9 @@ def _saver(parts: Parts, kind: Any) -> Callable[[str], News]:
     return save
 
 
-def _seed(text: str) -> int | None:
+def _seed(text: str | None) -> int | None:
     """The seed of a field, None where it is empty."""
-    text = text.strip()
+    text = (text or "").strip()  # None while the fold it lies in was never opened
     if not text:
         return None
     if not (text.isascii() and text.isdigit() and len(text) <= 10):

@@ -54,8 +54,8 @@ READ_OWN = FitSettings(
     eval_rows=64, save_every=75, seed=4,
 )  # fmt: skip
 ANSWER = FitSettings(
-    steps=900, batch_size=8, lr=8e-4, min_lr_fraction=0.05, warmup_steps=20, eval_every=90,
-    eval_rows=200, save_every=90, seed=3,
+    steps=600, batch_size=8, lr=8e-4, min_lr_fraction=0.05, warmup_steps=20, eval_every=60,
+    eval_rows=200, save_every=60, seed=3,
 )  # fmt: skip
 SHORT, LONG, OWN = 256, 1024, 512
 

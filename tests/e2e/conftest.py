@@ -118,9 +118,14 @@ def page(browser: Any, server: str, request: pytest.FixtureRequest) -> Iterator[
     opened.set_default_timeout(PATIENCE_MS)
     hosts: set[str] = set()
     failures: list[str] = []
+
+    def refuse(dialog: Any) -> None:
+        failures.append(dialog.message)
+        dialog.dismiss()
+
     opened.on("request", lambda asked: hosts.add(urlsplit(asked.url).netloc))
     opened.on("pageerror", lambda error: failures.append(str(error)))
-    opened.on("dialog", lambda dialog: (failures.append(dialog.message), dialog.dismiss()))
+    opened.on("dialog", refuse)
     opened.goto(server, wait_until="commit")
     expect(opened.get_by_role("button", name="Send", exact=True)).to_be_visible()
     yield opened

@@ -61,3 +61,10 @@ def test_ink_tells_what_was_copied() -> None:
     ink = Ink(["one two three four five six seven eight nine ten"])
     assert ink.copied("So two three four five six seven eight nine it is.")
     assert not ink.copied("So two three four five six seven is all.")
+
+
+def test_a_made_up_word_is_dropped_where_a_lexicon_is_given() -> None:
+    lexicon = frozenset("i am sorry for the peace of your house".split())
+    allowed = Allowed.by(["a telescope"], lexicon)
+    assert problem("I am sorry for the scoreraling.", allowed, "") == "no word: scoreraling"
+    assert problem("I am sorry for your telescope.", allowed, "") == ""
