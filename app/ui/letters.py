@@ -67,15 +67,15 @@ class LettersTab:
             (parts.new, self.on_new, "remember"),
             (parts.really, self.on_delete, "deleted"),
         ):
-            event = button.click(handler, [parts.thread], parts.shown, cancels=follows, **_QUIET)
+            event = button.click(
+                handler, [parts.thread, parts.to], parts.shown, cancels=follows, **_QUIET
+            )
             event.then(None, [parts.thread], None, js=f"(t) => letterpress.{script}(t)").then(
                 None, None, None, js="() => letterpress.restore()"
             )
         parts.past.input(None, None, None, cancels=[follows[0], follows[2]])
         parts.stop.click(self.on_stop, [parts.thread], [parts.stop], **_QUIET)
-        parts.to.change(
-            self.on_person, [parts.to], [parts.card, parts.date, parts.letter], **_QUIET
-        )
+        parts.to.input(self.on_person, [parts.to], [parts.card, parts.date, parts.letter], **_QUIET)
         parts.delete.click(self.on_ask, [parts.thread], [parts.confirm, parts.question], **_QUIET)
         parts.keep.click(lambda: gr.Row(visible=False), None, [parts.confirm], **_QUIET)
         for kind, button in parts.saves.items():
@@ -131,6 +131,7 @@ class LettersTab:
                 parts.to: gr.Dropdown(value=person.slug, visible=False),
                 parts.card: paper.card_html(person),
                 parts.date: gr.Textbox(**dates(person, thread)),
+                parts.letter: gr.Textbox(placeholder=opening(person)),
                 parts.writer: gr.Textbox(placeholder=thread.writer or UNNAMED),
             }
         return news
@@ -145,6 +146,7 @@ class LettersTab:
         slugs = {f"{p.name} ({p.lifespan})": slug for slug, p in actions.people().items()}
         if not thread_id and drafted in slugs:
             news[parts.to] = gr.Dropdown(value=slugs[drafted], visible=True)
+            news |= self.on_person(slugs[drafted])
         return news | {parts.model: gr.Dropdown(choices=models())}
 
     def on_open(self, thread_id: str) -> News:
@@ -156,18 +158,21 @@ class LettersTab:
         except LetterpressError as problem:
             return self.view("") | {parts.status: paper.status_html(str(problem))}
         last = [letter for letter in thread.letters if letter.direction == "sent"][-1:]
-        waiting = thread.unanswered
+        waiting = thread.unanswered if not news[parts.following] else None
+        person = actions.people().get(thread.person)
         return news | {
-            parts.letter: waiting.text if waiting and not news[parts.following] else "",
+            parts.letter: gr.Textbox(
+                value=waiting.text if waiting else "",
+                placeholder=opening(person) if person else "",
+            ),
             parts.writer: gr.Textbox(value="", placeholder=thread.writer or UNNAMED),
             parts.place: last[0].place if last else "",
             parts.drawer: gr.Accordion(open=False),
         }
 
-    def on_new(self, _thread_id: str) -> News:
-        """An empty sheet."""
-        parts = self.parts
-        return self.view("") | {parts.letter: "", parts.date: gr.Textbox(value="")}
+    def on_new(self, _thread_id: str, to: str) -> News:
+        """An empty sheet to the same person."""
+        return self.view("") | self.on_person(to, empty=True)
 
     def on_send(
         self, thread_id: str, to: str, text: str, writer: str, date: str, place: str, model: str,
@@ -242,16 +247,17 @@ class LettersTab:
             job.writing.stop()
         return gr.Button("Stopping after this sentence …", interactive=False)
 
-    def on_person(self, slug: str) -> News:
-        """Another addressee: another card, other dates."""
+    def on_person(self, slug: str, empty: bool = False) -> News:
+        """Another addressee: another card, other dates; `empty` clears letter and date too."""
         parts = self.parts
         person = actions.people().get(slug)
         if person is None:
             return {parts.card: gr.skip()}
+        fresh = {"value": ""} if empty else {}
         return {
             parts.card: paper.card_html(person),
-            parts.date: gr.Textbox(**dates(person)),
-            parts.letter: gr.Textbox(placeholder=opening(person)),
+            parts.date: gr.Textbox(**dates(person), **fresh),
+            parts.letter: gr.Textbox(placeholder=opening(person), **fresh),
         }
 
     def on_ask(self, thread_id: str) -> News:
@@ -261,7 +267,7 @@ class LettersTab:
         asked = f"Delete this correspondence with {name}, letters and replies?"
         return {parts.confirm: gr.Row(visible=True), parts.question: paper.notice_html(asked)}
 
-    def on_delete(self, thread_id: str) -> News:
+    def on_delete(self, thread_id: str, to: str) -> News:
         """Delete the open correspondence."""
         parts = self.parts
         try:
@@ -269,7 +275,8 @@ class LettersTab:
             actions.delete_thread(thread_id)
         except LetterpressError as problem:
             return {parts.status: paper.status_html(str(problem))}
-        return self.view("") | {parts.status: paper.status_html("The correspondence is deleted.")}
+        deleted = paper.status_html("The correspondence is deleted.")
+        return self.on_new("", to) | {parts.status: deleted}
 
 
 def _saver(parts: Parts, kind: Any) -> Callable[[str], News]:

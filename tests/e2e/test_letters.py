@@ -105,6 +105,7 @@ def test_write_reload_continue_and_export(page: Any, size: str, axe: str) -> Non
 
     page.get_by_role("button", name="New letter").click()
     _expect(reply).to_have_count(0)
+    _expect(page.get_by_text("From 25 December 1642 to 20 March 1727.")).to_be_visible()
     page.get_by_role("button", name="Past letters").click()
     _shoot(page, f"{size}-8-past")
     page.get_by_role("radio", name="Isaac Newton").first.check()
