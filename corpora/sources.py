@@ -12,14 +12,14 @@ from corpora.people import load_people
 _HEAD = """\
 # Sources
 
-The letters in this folder, and the replies to them, are letterpress's own writing, under its licence
-(Apache-2.0). The correspondents are invented. No sentence is taken from an edition, a translation or a
-biography.
+The letters in this folder, and the replies to them, are letterpress's own writing, under its
+licence (Apache-2.0). The correspondents are invented. No sentence is taken from an edition, a
+translation or a biography.
 
-A reply holds facts only in the passages that are set into it, and each passage is our paraphrase of what
-the person is documented to have held or done. Here is each one with its source. *Opened* means that the
-writer of the passage read the source while writing, *recalled* that they wrote from memory of it.
-`docs/results.md` tells how many were found wrong when others checked them.
+A reply holds facts only in the passages that are set into it, and each passage is our paraphrase of
+what the person is documented to have held or done. Here is each one with its source. *Opened* means
+that the writer of the passage read the source while writing, *recalled* that they wrote from memory
+of it. `docs/results.md` tells how many were found wrong when others checked them.
 
 This page is made by `python -m corpora.sources` from `corpora/people/*.toml`.
 """
