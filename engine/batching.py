@@ -21,6 +21,7 @@ import torch
 from corpora.errors import CorpusError
 
 Batch = dict[str, Any]
+_PAD_TO = 64
 IGNORED = -100  # a label that takes no part in the loss, as in torch's cross_entropy
 
 
@@ -171,7 +172,7 @@ class Example:
 
 
 class Examples:
-    """Examples of differing length, padded on the right to the longest of their batch.
+    """Examples of differing length, padded on the right to the longest of their batch, or a bit more.
 
     Raises
     ------
@@ -183,6 +184,7 @@ class Examples:
     def __init__(self, examples: Iterable[Example], *, pad_id: int, block_size: int) -> None:
         self.examples = list(examples)
         self.pad_id = pad_id
+        self.block_size = block_size
         for i, example in enumerate(self.examples):
             if len(example.ids) - 1 > block_size:
                 raise CorpusError(
@@ -204,6 +206,8 @@ class Examples:
         """Ids and labels (B, T); labels are one place on, `IGNORED` where nothing is learnt."""
         chosen = [self.examples[int(i)] for i in rows]
         longest = max(len(e.ids) for e in chosen) - 1
+        # Few lengths: a CPU kernel is prepared, and kept in memory, for each length it meets.
+        longest = min(-(-longest // _PAD_TO) * _PAD_TO, self.block_size)
         ids = torch.full((len(chosen), longest), self.pad_id)
         labels = torch.full((len(chosen), longest), IGNORED)
         for row, example in enumerate(chosen):
