@@ -172,7 +172,7 @@ class Example:
 
 
 class Examples:
-    """Examples of differing length, padded on the right to the longest of their batch, or a bit more.
+    """Examples of differing length, padded on the right to the longest of their batch or above.
 
     Raises
     ------

@@ -31,7 +31,7 @@ _UNFINISHED = frozenset(
     "its very that which who whose if is are was were be been am has have had will would "
     "shall should may might could can must i he she we they".split()
 )
-MIN_WORDS, MAX_WORDS = 5, 40
+MIN_WORDS, MAX_WORDS = 5, 24
 _RUN = 8
 
 

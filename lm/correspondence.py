@@ -30,7 +30,8 @@ from lm.request import LetterRequest
 from lm.sources import PassageIndex
 from lm.voice import Ranker, Voice, load_voice
 
-_SENTENCE_TOKENS = 70
+_SENTENCE_TOKENS = 45
+_EASY_WORDS = 10  # a sentence of a small model gets worse from about here
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,13 +50,13 @@ class WritingSettings:
         Passages placed at most.
     """
 
-    temperature: float = 0.6
+    temperature: float = 0.5
     top_k: int = 0
     top_p: float = 0.92
     min_p: float = 0.02
     repetition_penalty: float = 1.05
-    candidates: int = 5
-    attempts: int = 10
+    candidates: int = 8
+    attempts: int = 20
     max_passages: int = 2
 
     def __post_init__(self) -> None:
@@ -129,7 +130,8 @@ class _Writer:
             ],
             _lexicon(),
         )
-        self.asked = set(content_words(request.text))
+        placed = " ".join(p.text for p in plan.passages)
+        self.matter = set(content_words(f"{request.text} {placed}"))
         header = Header(
             person=request.person.name,
             writer=request.writer_name,
@@ -219,11 +221,13 @@ class _Writer:
         return best.text
 
     def _rank(self, candidate: _Candidate) -> float:
-        """Fluency, and whether the sentence takes up what the writer wrote."""
-        shared = self.asked.intersection(content_words(candidate.text))
-        taken_up = min(2, len(shared)) * 0.25
+        """Fluency, taking up what was written, and shortness, since a small model loses its way."""
+        said = words(candidate.text)
+        shared = self.matter.intersection(content_words(candidate.text))
+        taken_up = min(2, len(shared)) * 0.4
+        too_long = 0.04 * max(0, len(said) - _EASY_WORDS)
         other = sum(rank(candidate.text, self.request.person.slug) for rank in self.rankers)
-        return candidate.score + taken_up + other
+        return candidate.score + taken_up - too_long + other
 
 
 def write(

@@ -29,16 +29,21 @@ class Scores:
 
     books: Score
     bundled: Score
+    books_before: Score
 
 
-def score(model: Any, tokenizer: Any) -> Scores:
-    """Bits per byte on the frozen sections of the letter books and the frozen bundled letters."""
+def score(model: Any, tokenizer: Any, before: Any) -> Scores:
+    """Bits per byte on the frozen sections of the letter books and the frozen bundled letters.
+
+    `before` is the model as it was before it learnt to answer, which costs it its ease with books.
+    """
     books = [d.text for d in test_sections(require_mirror())]
     pairs = split_pairs(load_pairs())["test"]
     letters = [text for p in pairs for text in (p.letter.text, p.reply.text)]
     return Scores(
         bits_per_byte(model, tokenizer, books, window=_WINDOW),
         bits_per_byte(model, tokenizer, letters, window=_WINDOW),
+        bits_per_byte(before, tokenizer, books, window=_WINDOW),
     )
 
 
@@ -69,20 +74,15 @@ def _line(score: Score) -> str:
 def _stages(work: Path) -> str:
     rows = ["| stage | updates | minutes | settings |", "|---|---|---|---|"]
     for stage in ("short", "long", "own", "answer"):
-        states = [
-            json.loads(f.read_text("utf-8")) for f in (work / stage).glob("step-*/state.json")
-        ]
-        lines = (work / stage / "log.jsonl").read_text("utf-8").splitlines()
-        end: dict[str, Any] = next(
-            (json.loads(x) for x in reversed(lines) if '"Finished"' in x), {}
-        )
-        settings = states[-1]["settings"]
+        last = max((work / stage).glob("step-*/state.json"))
+        state = json.loads(last.read_text("utf-8"))
+        settings = state["settings"]
         told = ", ".join(
-            f"{k} {settings[k]}" for k in ("batch_size", "accumulate", "lr", "warmup_steps", "seed")
+            f"{name} {settings[name]}"
+            for name in ("steps", "batch_size", "accumulate", "lr", "warmup_steps", "seed")
         )
-        told += f", precision {states[-1]['precision']}"
-        minutes = end.get("seconds", 0) / 60
-        rows.append(f"| {stage} | {end.get('step')} | {minutes:.0f} | {told} |")
+        minutes = state["spent"] / 60
+        rows.append(f"| {stage} | {state['step']} | {minutes:.0f} | {told}, {state['precision']} |")
     return "\n".join(rows)
 
 
@@ -94,6 +94,7 @@ def write_card(folder: Path, scores: Scores, *, work: Path) -> None:
     pairs = split_pairs(load_pairs())
     measured = {
         "letter_books": asdict(scores.books),
+        "letter_books_before_answering": asdict(scores.books_before),
         "bundled_letters": asdict(scores.bundled),
         "copied_share_of_own_words": ink,
         "own_share_of_words": own_share,
@@ -133,7 +134,8 @@ with the loss on the reply's own prose.
 
 ## Measured on the frozen test part, as shipped in bf16
 
-- letter books: {_line(scores.books)} bits per byte
+- letter books: {_line(scores.books)} bits per byte; before the last two stages, which teach it to
+  answer and cost it its ease with books: {_line(scores.books_before)}
 - bundled letters, read as plain text: {_line(scores.bundled)} bits per byte
 - of the model's own words in {n_replies} replies to held-out letters, {ink:.1%} lie in runs of
   eight words copied from the training replies; {own_share:.0%} of the words of those replies are

@@ -170,7 +170,8 @@ def ship(work: Path, folder: Path) -> None:
     tokenizer.save_pretrained(str(folder))
     # Scored as shipped, after rounding to bf16, not as trained.
     shipped, tokenizer = load_model(str(folder))
-    write_card(folder, score(shipped, tokenizer), work=work)
+    before, _ = load_model(str(RunFolder(work / "long").best()))
+    write_card(folder, score(shipped, tokenizer, before), work=work)
     for file in folder.iterdir():
         file.chmod(0o644)
     write_manifest(folder)
