@@ -43,8 +43,8 @@ _GREETING = re.compile(
     re.I,
 )
 _SIGNATURE = re.compile(
-    r"(?:(?:Mr|Mrs|Ms|Miss|Dr|Sir|Lady|Lord|Rev|Captain|Capt|Madame|Mme|Mlle|Fr[aä]u(?:lein)?|Herr|"
-    r"Signora?|Prof|Professor)\.?\s+)?"
+    r"(?:(?:Mr|Mrs|Ms|Miss|Dr|Sir|Lady|Lord|Rev|Captain|Capt|Colonel|Col|Major|General|Gen|Lieutenant|Lt|"
+    r"Madame|Mme|Mlle|Fr[aä]u(?:lein)?|Herr|Signora?|Prof|Professor)\.?\s+)?"
     r"(?:[^\W\d_a-z][^\W\d_]*\.?(?:[-'’][^\W\d_]+)*)"
     r"(?:\s+(?:(?:de|von|van|of|da|di|du|le|la|der|den|y|al|el|ibn|bint|zu)\s+)*"
     r"(?:[^\W\d_a-z][^\W\d_]*\.?(?:[-'’][^\W\d_]+)*)){0,3}"
@@ -54,7 +54,8 @@ _PARTS = re.compile(
     r"[,—–]\s*|\s-\s|(?<=[a-z])(?<!\bMr)(?<!\bMrs)(?<!\bMs)(?<!\bDr)(?<!\bRev)(?<!\bCapt)(?<!\bProf)"
     r"(?<!\bMme)(?<!\bMlle)(?<!\bSt)\.\s+"
 )
-TITLES = ("Mr", "Mrs", "Ms", "Miss", "Dr", "Captain", "Capt", "Rev", "Madame", "Mme", "Mlle",
+TITLES = ("Mr", "Mrs", "Ms", "Miss", "Dr", "Captain", "Capt", "Colonel", "Col", "Major",
+          "General", "Gen", "Lieutenant", "Lt", "Rev", "Madame", "Mme", "Mlle",
           "Herr", "Frau", "Fräulein", "Signor", "Signora", "Prof", "Professor", "Lord")  # fmt: skip
 
 STOPWORDS = frozenset(

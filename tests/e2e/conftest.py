@@ -38,7 +38,7 @@ _ARGUMENTS = [
 def _slow_model(folder: Path) -> None:
     """Fresh weights again, but so many that a letter takes long enough to be stopped."""
     tokenizer = byte_tokenizer(LETTER_TOKENS)
-    size = Size(n_layer=8, n_embd=256, n_head=4, block_size=512)
+    size = Size(n_layer=12, n_embd=512, n_head=8, block_size=512)
     from_scratch(tokenizer, size, seed=2).save_pretrained(folder)
     tokenizer.save_pretrained(folder)
 
@@ -113,7 +113,10 @@ def page(browser: Any, server: str, request: pytest.FixtureRequest) -> Iterator[
     expect.set_options(timeout=PATIENCE_MS)
     named = request.getfixturevalue("size") if "size" in request.fixturenames else "desk"
     width, height = SIZES[named]
-    context = browser.new_context(viewport={"width": width, "height": height})
+    # Without the fade-in of new sentences: their contrast is judged as they stay.
+    context = browser.new_context(
+        viewport={"width": width, "height": height}, reduced_motion="reduce"
+    )
     opened = context.new_page()
     opened.set_default_timeout(PATIENCE_MS)
     hosts: set[str] = set()
