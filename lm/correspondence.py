@@ -264,29 +264,29 @@ def write(
     plan = make_plan(request, index, max_passages=settings.max_passages, draw=draw)
     with single_thread():
         writer = _Writer(request, plan, voice, settings, seed, rankers)
-        body_begun = False
-        for number, slot in enumerate(plan.slots):
+        begun = placed = False  # the body of the letter; what the program sets into it
+        for slot in plan.slots:
             if isinstance(slot, Set):
                 token = FORM if slot.sentences[0].mark is Mark.FORM else SET
                 writer.add(token, slot.text.strip().replace("\n\n", "\n"))
                 for i, sentence in enumerate(slot.sentences):
                     lead = sentence.lead
-                    if i == 0 and lead == " " and not body_begun:
+                    # The first thing placed goes on from the sentence before it; each further one
+                    # begins a paragraph.
+                    if i == 0 and lead == " " and (placed or not begun):
                         lead = "\n\n"
-                    body_begun = body_begun or sentence.mark is not Mark.FORM
                     writer.text += lead + sentence.text
                     yield Sentence(sentence.text, sentence.mark, sentence.source, lead)
+                if token == SET:
+                    begun = placed = True
                 continue
             writer.add(OWN, "")
-            closing = number == len(plan.slots) - 2
             for i in range(slot.n_sentences):
                 text = writer.sentence(i)
                 if not text:
                     break
-                fresh = not body_begun or (slot.breaks and i == slot.breaks)
-                # A close of one sentence belongs to the paragraph before it.
-                lead = "\n\n" if fresh or (closing and not plan.passages and i == 0) else " "
-                body_begun = True
+                lead = " " if begun else "\n\n"
+                begun = True
                 writer.text += lead + text
                 yield Sentence(text, Mark.OWN, None, lead)
 

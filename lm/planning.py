@@ -10,11 +10,12 @@ from __future__ import annotations
 import random
 from dataclasses import dataclass
 
+from corpora.dates import LetterDate
 from corpora.people import Passage
 from corpora.timeline import is_known, later_things
 from lm.format import date_line
 from lm.proof import Mark, Sentence, Source
-from lm.reading import Question, is_common, names, questions, sentences, years
+from lm.reading import Question, body, is_common, names, questions, sentences, years
 from lm.request import LetterRequest
 from lm.sources import PassageIndex, recall
 
@@ -33,10 +34,9 @@ class Set:
 
 @dataclass(frozen=True, slots=True)
 class Own:
-    """Room for at most `n_sentences` of the model's own; a paragraph begins after `breaks`."""
+    """Room for at most `n_sentences` of the model's own."""
 
     n_sentences: int
-    breaks: int = 0
 
 
 Slot = Set | Own
@@ -66,6 +66,11 @@ def _passage(passage: Passage, index: PassageIndex) -> Set:
     return _set(passage.text, Mark.SOURCED, source, " ")
 
 
+def is_later(text: str, date: LetterDate) -> bool:
+    """Whether a text names a year after a date, or a thing the world had not yet seen then."""
+    return any(year > date.year for year in years(text)) or bool(later_things(text, date))
+
+
 def out_of_reach(question: Question, request: LetterRequest, index: PassageIndex) -> str:
     """Why a question cannot be answered at this date: "later", "unknown", or empty if it can.
 
@@ -73,9 +78,7 @@ def out_of_reach(question: Question, request: LetterRequest, index: PassageIndex
     that does not stand in the person's file. The writer's own name and place are theirs to use.
     """
     date = request.resolved_date
-    if any(year > date.year for year in years(question.text)):
-        return "later"
-    if later_things(question.text, date):
+    if is_later(question.text, date):
         return "later"
     own = f"{request.writer_name} {request.place} {request.person.name}".lower().split()
     for name in names(question.text):
@@ -117,12 +120,10 @@ def make_plan(
     within = [q for q, why in zip(asked, reach, strict=True) if why != "later"]
     told = _already_told(request, index)
     found = index.answer(within, request.resolved_date, limit=max_passages, without=told)
-    refused = [
-        why for q, why in zip(asked, reach, strict=True) if why and (q.asks or why == "later")
-    ]
-    if "later" in refused:
+    # A later thing is declined wherever the letter speaks of it, a name only where it is asked of.
+    if any(is_later(sentence, request.resolved_date) for sentence in body(request.text)):
         why = "later"
-    elif refused and not found:
+    elif any(why and q.asks for q, why in zip(asked, reach, strict=True)) and not found:
         why = "unknown"
     else:
         why = ""
@@ -135,18 +136,17 @@ def make_plan(
     ]
     if remembered := _remembered(request, asked):
         slots.append(remembered)
-    # With nothing to place and nothing to decline, the letter is the model's alone.
+    # A sentence before, between and after what is placed: a small model has little to say. With
+    # nothing to place and nothing to decline, the letter is the model's alone.
     slots.append(Own(1) if why or found else Own(3))
     if why:
         refusal = draw.choice(voice.later if why == "later" else voice.unknown)
         slots.append(_set(refusal, Mark.REFUSAL, None, " "))
         # A reply that declines has little to add: one passage at most, and only where it fits.
         found = found[:1] if why == "unknown" else found[:2]
-        slots.append(Own(1 if found else 2, breaks=1))
-    for number, hit in enumerate(found):
-        slots.append(_passage(hit.passage, index))
-        last = number == len(found) - 1
-        slots.append(Own(2, breaks=1) if last else Own(1))
+        slots.append(Own(1))
+    for hit in found:
+        slots += [_passage(hit.passage, index), Own(1)]
     subscription = draw.choice(voice.subscriptions).format(name=name or "friend")
     slots.append(
         Set(

@@ -38,7 +38,7 @@ _ARGUMENTS = [
 def _slow_model(folder: Path) -> None:
     """Fresh weights again, but so many that a letter takes long enough to be stopped."""
     tokenizer = byte_tokenizer(LETTER_TOKENS)
-    size = Size(n_layer=12, n_embd=512, n_head=8, block_size=512)
+    size = Size(n_layer=12, n_embd=768, n_head=12, block_size=512)
     from_scratch(tokenizer, size, seed=2).save_pretrained(folder)
     tokenizer.save_pretrained(folder)
 

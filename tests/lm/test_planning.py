@@ -159,3 +159,14 @@ def test_a_quotation_stands_in_marks_with_its_book(weaver: Person) -> None:
     assert (sentence.source.title, sentence.source.date) == ("Watches", "1738")
     early = plan_of(weaver, text, texts=(book,), date=LetterDate(1736))
     assert Mark.QUOTED not in marks(early)
+
+
+def test_a_later_thing_is_declined_though_the_question_does_not_name_it() -> None:
+    text = (
+        "My laptop and the internet do in a moment what your engine would do in an hour. "
+        "Are you proud?"
+    )
+    person = load_people()["lovelace"]
+    request = LetterRequest(text, person)
+    plan = make_plan(request, PassageIndex(person), max_passages=2, draw=random.Random(0))
+    assert plan.declines
