@@ -11,7 +11,7 @@ from app.saved import saved_sentences
 from app.store import SavedLetter, Thread
 from corpora.dates import LetterDate
 from corpora.people import Person
-from lm.proof import LABEL, Mark, Sentence, Source
+from lm.proof import EXPLAINED, LABEL, Mark, Sentence, Source
 
 # Note marks travel inside the text between two characters of the private use area.
 _OPEN, _CLOSE = "\ue000", "\ue001"
@@ -56,13 +56,18 @@ def _page(letter: SavedLetter, writer: str, name: str) -> Page:
 
 
 def _with_notes(sentences: tuple[Sentence, ...]) -> tuple[str, tuple[str, ...]]:
-    """The text with a mark after each sentence that has a source, and the sources in order."""
+    """The text with a number after each sentence that is not form, and the notes in order.
+
+    A source has a note of its own; all of the model's words share one, and so do refusals.
+    """
     notes: list[str] = []
     text = ""
     for sentence in sentences:
         text += sentence.lead + _without_marks(sentence.text)
+        note = EXPLAINED[sentence.mark] if sentence.mark is not Mark.FORM else ""
         if sentence.source is not None:
             note = note_of(sentence.source, sentence.mark)
+        if note:
             if note not in notes:
                 notes.append(note)
             text += note_mark(notes.index(note) + 1)

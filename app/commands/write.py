@@ -51,7 +51,7 @@ def write(
     ] = None,
     temperature: Annotated[
         float | None,
-        typer.Option(help="How boldly the model chooses its words, 0 to 2.", show_default="0.8"),
+        typer.Option(help="How boldly the model chooses its words, 0 to 2.", show_default="0.5"),
     ] = None,
     json: Annotated[
         bool, typer.Option("--json", help="Print the reply as JSON, with each sentence's source.")

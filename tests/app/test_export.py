@@ -104,12 +104,13 @@ def test_text_has_letters_label_notes_and_colophon(tmp_path: Path) -> None:
         "\n"
         "    Every body draws every other. [1]\n"
         "\n"
-        "    I have often wondered at it.\n"
+        "    I have often wondered at it. [2]\n"
         "\n"
         "    So I hold. [1]\n"
         "\n"
         "[1] Principia (1687), Book III (1687; our paraphrase; from memory of the source, "
         "not checked against it).\n"
+        "[2] The model's own words: voice, not evidence.\n"
         "Model starter (a1b2c3d4e5f6), seed 7.\n"
     )
 
@@ -119,10 +120,12 @@ def test_markdown_notes_are_numbered_through(tmp_path: Path) -> None:
     shown = _export(tmp_path, _thread("Why?", PLAIN, other), "md").decode()
     assert shown.count(f"**{LABELLED}**\n") == 2
     assert "> Every body draws every other.[^1]" in shown
-    assert "> It was so.[^2]" in shown
+    assert "> I have often wondered at it.[^2]" in shown
+    assert "> It was so.[^3]" in shown
     assert re.findall(r"^\[\^(\d)\]: (\w+)", shown, re.MULTILINE) == [
         ("1", "Principia"),
-        ("2", "Opticks"),
+        ("2", "The"),
+        ("3", "Opticks"),
     ]
 
 
@@ -138,14 +141,16 @@ def test_a_letter_cannot_take_the_label_away(tmp_path: Path) -> None:
     markdown = _export(tmp_path, thread, "md").decode()
     assert f"\n\n**{LABELLED}**\n\n" in markdown
     for line in markdown.splitlines():
-        assert line.startswith((">", "#", "**", "[^1]: Principia", "*Model")) or not line
+        assert (
+            line.startswith((">", "#", "**", "[^1]: The", "[^2]: Principia", "*Model")) or not line
+        )
         assert not re.search(r"(?<!\\)[<`~|]", line.replace("> ", "", 1))
         assert not re.match(r"> (#|\*|\d+\. |\[)", line)
     text = _export(tmp_path, thread, "txt").decode()
     at_margin = [line for line in text.splitlines() if line and not line.startswith("    ")]
     assert at_margin[4] == "Isaac Newton to Thomas Wickham, 20 May 1689, Cambridge"
     assert at_margin[5] == LABELLED
-    assert len(at_margin) == 9  # of the letters' own lines, none
+    assert len(at_margin) == 10  # of the letters' own lines, none
     assert LABELLED in _drawn(_export(tmp_path, thread, "pdf"))
 
 
