@@ -191,7 +191,7 @@ def _sentence(sentence: Sentence, key: str) -> str:
 def _note(source: Source, mark: Mark) -> str:
     lines = [
         f"<b>{escape(source.title)}</b>",
-        f"Held or written in {escape(_long(source.date))}." if source.date else "",
+        f"Held or written by {escape(_long(source.date))}." if source.date else "",
         escape(EXPLAINED[mark]),
         _CHECKED.get(source.checked, ""),
     ]
