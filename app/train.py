@@ -92,19 +92,16 @@ def corpus_texts(name: str) -> Iterator[str]:
         yield document.text
 
 
-def _task(request: TrainingRequest, work: Path) -> NextToken:
-    """The model to train, fresh or from where it is."""
-    kind, _, size = request.model.partition("-")
-    if kind == "gpt2" and (size or "tiny") in SIZES:
-        tokenizer = read_tokenizer(work)
-        return NextToken(from_scratch(tokenizer, size or "tiny", seed=request.seed), tokenizer)
-    model, tokenizer = load(resolve(request.model))
-    return NextToken(model, tokenizer)
-
-
-def _is_fresh(model: str) -> bool:
+def _fresh_size(model: str) -> str:
+    """The size of a model from scratch, or an empty string where one is gone on from."""
     kind, _, size = model.partition("-")
-    return kind == "gpt2" and (size or "tiny") in SIZES
+    size = size or "tiny"
+    return size if kind == "gpt2" and size in SIZES else ""
+
+
+def _existing(request: TrainingRequest) -> NextToken:
+    """The model to go on from."""
+    return NextToken(*load(resolve(request.model)))
 
 
 def train(request: TrainingRequest) -> Iterator[Event]:
@@ -121,21 +118,23 @@ def train(request: TrainingRequest) -> Iterator[Event]:
             f"{request.out} already holds a run; add --resume to go on with it, "
             "or name another --out."
         )
-    fresh = _is_fresh(request.model)
+    size = _fresh_size(request.model)
     if request.corpus == LETTERS:
-        yield from _train_letters(request, run, fresh)
+        yield from _train_letters(request, run, fresh=bool(size))
         return
     work = request.out / "data"
+    task = None if size else _existing(request)
     if not (request.resume and (work / "train.bin").is_file()):
         parts = share_out(corpus_texts(request.corpus))
-        tokenizer = None if fresh else load(resolve(request.model))[1]
-        prepare(*parts, work, tokenizer=tokenizer, sample=parts[0])
-    task = _task(request, work)
+        prepare(*parts, work, tokenizer=task.tokenizer if task else None, sample=parts[0])
+    if task is None:
+        tokenizer = read_tokenizer(work)
+        task = NextToken(from_scratch(tokenizer, size, seed=request.seed), tokenizer)
     window = min(256, int(task.model.config.n_positions))
     settings = FitSettings(
-        steps=_steps(request, _FROM_SCRATCH if fresh else _CONTINUED),
+        steps=_steps(request, _FROM_SCRATCH if size else _CONTINUED),
         minutes=request.minutes,
-        lr=2e-3 if fresh else 3e-4,
+        lr=2e-3 if size else 3e-4,
         seed=request.seed,
         device=request.device,
         eval_every=50,
@@ -152,7 +151,7 @@ def _steps(request: TrainingRequest, usual: int) -> int:
     return max(1, round(request.minutes * 60)) if request.minutes else usual
 
 
-def _train_letters(request: TrainingRequest, run: RunFolder, fresh: bool) -> Iterator[Event]:
+def _train_letters(request: TrainingRequest, run: RunFolder, *, fresh: bool) -> Iterator[Event]:
     if fresh:
         raise InputError(
             "A model from scratch cannot learn letters from the bundled ones alone; they are few. "
@@ -169,8 +168,7 @@ def _train_letters(request: TrainingRequest, run: RunFolder, fresh: bool) -> Ite
         save_every=25,
         patience=4,
     )
-    model, tokenizer = load(resolve(request.model))
-    task = NextToken(model, tokenizer)
+    task = _existing(request)
     yield from teach_letters(
         task, pairs["train"], pairs["valid"], settings, run, resume=request.resume
     )

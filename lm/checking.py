@@ -57,7 +57,7 @@ def _grams(text: str, n: int) -> set[tuple[str, ...]]:
     return {tuple(own[i : i + n]) for i in range(len(own) - n + 1)}
 
 
-def problem(sentence: str, allowed: Allowed, before: str, *, first: bool = False) -> str:
+def problem(sentence: str, allowed: Allowed, before: str) -> str:
     """Why a sentence may not stand, or an empty string if it may.
 
     Parameters
@@ -68,8 +68,6 @@ def problem(sentence: str, allowed: Allowed, before: str, *, first: bool = False
         What it may mention.
     before : str
         The letter so far; its sentences may not come again.
-    first : bool
-        Whether this is the first of the model's own sentences.
     """
     own = words(sentence)
     if not ends_sentence(sentence) or len(sentences(sentence)) != 1:
@@ -82,7 +80,8 @@ def problem(sentence: str, allowed: Allowed, before: str, *, first: bool = False
         return "half a sentence"
     if own[-1] in _UNFINISHED:
         return f"ends with {own[-1]!r}"
-    if allowed.lexicon and (odd := [w for w in own if w not in allowed.lexicon | allowed.words]):
+    known = (allowed.lexicon, allowed.words)
+    if allowed.lexicon and (odd := [w for w in own if not any(w in part for part in known)]):
         return f"no word: {odd[0]}"
     if any(c.isdigit() for c in sentence):
         return "a number"

@@ -143,7 +143,6 @@ class _Writer:
         )
         self.ids = prompt_ids(voice, header)
         self.text = ""
-        self.n_own = 0
         self._read: tuple[torch.Tensor, Any] | None = None
 
     def add(self, token: str, text: str) -> None:
@@ -162,12 +161,12 @@ class _Writer:
             self._read = self.voice.stepper.start(ids)
         return self._read
 
-    def _try(self) -> _Candidate | None:
-        """One sentence, or None where the model would rather end its prose here."""
+    def _try(self, *, may_end: bool) -> _Candidate | None:
+        """One sentence, or None where the model would rather end its prose here, if it may."""
         logits, state = self._now()
         known = self.voice.knows_letters
         enders = {self.voice.token(t) for t in (SET, FORM)} if known else set()
-        banned = self.voice.special - (enders if self.n_in_slot else frozenset())
+        banned = self.voice.special - (enders if may_end else frozenset())
         drawn: list[int] = []
         each: list[float] = []
         window = self.voice.stepper.window
@@ -195,17 +194,16 @@ class _Writer:
 
     def sentence(self, n_in_slot: int) -> str:
         """The best of several checked sentences, or an empty string where none passes."""
-        self.n_in_slot = n_in_slot
         passed: dict[str, tuple[float, _Candidate]] = {}
         ended = 0
         for _ in range(self.settings.attempts):
-            candidate = self._try()
+            candidate = self._try(may_end=n_in_slot > 0)
             if candidate is None:
                 ended += 1
                 if ended > 1 and not passed:
                     return ""
                 continue
-            if problem(candidate.text, self.allowed, self.text, first=self.n_own == 0):
+            if problem(candidate.text, self.allowed, self.text):
                 continue
             if _bundled_ink().copied(candidate.text):
                 continue
@@ -217,7 +215,6 @@ class _Writer:
         _, best = max(passed.values(), key=lambda pair: pair[0])
         self.ids += best.ids
         self._read = (best.logits, best.state)
-        self.n_own += 1
         return best.text
 
     def _rank(self, candidate: _Candidate) -> float:

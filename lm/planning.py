@@ -51,19 +51,16 @@ class Plan:
     declines: bool
 
 
-def _set(text: str, mark: Mark, source: Source | None, lead: str) -> Set:
-    parts = sentences(text)
-    return Set(
-        tuple(Sentence(part, mark, source, lead if i == 0 else " ") for i, part in enumerate(parts))
-    )
+def _set(text: str, mark: Mark, source: Source | None) -> Set:
+    return Set(tuple(Sentence(part, mark, source, " ") for part in sentences(text)))
 
 
 def _passage(passage: Passage, index: PassageIndex) -> Set:
     if passage.id in index.quoted:
         source = Source(passage.id, passage.source, str(passage.date))
-        return _set(f"“{passage.text}”", Mark.QUOTED, source, " ")
+        return _set(f"“{passage.text}”", Mark.QUOTED, source)
     source = Source(passage.id, passage.source, str(passage.date), passage.checked)
-    return _set(passage.text, Mark.SOURCED, source, " ")
+    return _set(passage.text, Mark.SOURCED, source)
 
 
 def is_later(text: str, date: LetterDate) -> bool:
@@ -87,10 +84,6 @@ def out_of_reach(question: Question, request: LetterRequest, index: PassageIndex
         if not (is_common(name) or index.knows_name(name) or is_known(name, date)):
             return "unknown"
     return ""
-
-
-def _already_told(request: LetterRequest, index: PassageIndex) -> set[str]:
-    return index.told(" ".join(e.reply for e in request.thread))
 
 
 def _remembered(request: LetterRequest, asked: list[Question]) -> Set | None:
@@ -118,7 +111,7 @@ def make_plan(
     asked = questions(request.text)
     reach = [out_of_reach(q, request, index) for q in asked]
     within = [q for q, why in zip(asked, reach, strict=True) if why != "later"]
-    told = _already_told(request, index)
+    told = index.told(" ".join(e.reply for e in request.thread))
     found = index.answer(within, request.resolved_date, limit=max_passages, without=told)
     # A later thing is declined wherever the letter speaks of it, a name only where it is asked of.
     if any(is_later(sentence, request.resolved_date) for sentence in body(request.text)):
@@ -141,9 +134,8 @@ def make_plan(
     slots.append(Own(1) if why or found else Own(3))
     if why:
         refusal = draw.choice(voice.later if why == "later" else voice.unknown)
-        slots.append(_set(refusal, Mark.REFUSAL, None, " "))
-        # A reply that declines has little to add: one passage at most, and only where it fits.
-        found = found[:1] if why == "unknown" else found[:2]
+        slots.append(_set(refusal, Mark.REFUSAL, None))
+        found = found[:2]  # a reply that declines has little to add
         slots.append(Own(1))
     for hit in found:
         slots += [_passage(hit.passage, index), Own(1)]

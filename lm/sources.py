@@ -20,7 +20,7 @@ _TOPIC_WEIGHT = 3.0
 _TOPIC, _COMMON = 2.5, 6  # what a topic tells by itself; how many may share it at no loss
 _PREFIX_FROM = 6  # letters from which "gravitation" also finds "gravity"
 # Chosen on the bundled letters: lower finds more of the passages their replies were written with,
-# and more that do not fit (`docs/letters.md` has the figures).
+# and more that do not fit (`docs/results.md` has the figures).
 _ENOUGH, _ENOUGH_UNASKED, _ENOUGH_SECOND = 5.0, 7.0, 6.0
 _SECOND = 0.6  # of the first one's score
 
