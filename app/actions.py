@@ -52,6 +52,11 @@ def people() -> Mapping[str, Person]:
     return load_people()
 
 
+def library() -> Library:
+    """The models of this process, the ones used last kept in memory."""
+    return _library
+
+
 def models() -> list[ModelInfo]:
     """The models that are on this machine."""
     return _library.models()

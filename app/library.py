@@ -1,7 +1,7 @@
 """Which models exist, and the few that are kept warm.
 
-A name means, in this order: the starter, a run trained here, a folder, a model of the Hugging Face
-hub. How a model is read is left to `lm.voice`.
+A name means, in this order: a starter, a run trained here, a folder, a model of the Hugging Face
+hub. How a model is read is left to `engine.loading`; both families are made known to it here.
 """
 
 from __future__ import annotations
@@ -21,14 +21,24 @@ from app.home import folder, home
 from corpora.errors import InputError, ModelError
 
 if TYPE_CHECKING:
+    from engine.loading import Loaded
     from lm.voice import Voice
 
 STARTER = "starter"
+# The models that are shipped: in which package, in which folder. "gpt2" is the starter's family
+# name, beside the three recurrent ones.
+_SHIPPED = {
+    STARTER: ("lm", "starter"),
+    "gpt2": ("lm", "starter"),
+    "lstm": ("recurrent", "starter/lstm"),
+    "gru": ("recurrent", "starter/gru"),
+    "rnn": ("recurrent", "starter/rnn"),
+}
 Kind = Literal["starter", "run", "folder", "hub"]
 _HUB_ID = re.compile(r"\w[\w.-]*/\w[\w.-]*\Z")
 _RUN_NAME = re.compile(r"[A-Za-z0-9][\w.-]{0,63}\Z", re.ASCII)
 # Models of the hub from before every one had an owner in its name.
-_HUB_SHORT = ("gpt2", "gpt2-medium", "gpt2-large", "gpt2-xl", "distilgpt2")
+_HUB_SHORT = ("gpt2-medium", "gpt2-large", "gpt2-xl", "distilgpt2")
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,10 +54,23 @@ class ModelInfo:
 
 @dataclass(eq=False, slots=True)
 class Warm:
-    """A model in memory. Hold `lock` while it computes: two letters would share its state."""
+    """A model in memory. Hold `lock` while it computes, so that a letter has the machine."""
 
     lock: threading.Lock = field(default_factory=threading.Lock)
-    voice: Voice | None = None
+    loaded: Loaded | None = None
+
+    @property
+    def model(self) -> Loaded:
+        """The model, which `Library.borrow` has read."""
+        assert self.loaded is not None
+        return self.loaded
+
+    @property
+    def voice(self) -> Voice:
+        """The model as a writer of letters."""
+        from lm.voice import voice_of
+
+        return voice_of(self.model)
 
 
 class Library:
@@ -58,22 +81,24 @@ class Library:
     capacity : int
         How many models stay in memory, at least 1.
     load : callable, optional
-        Reads a model from a name or path and a device; by default `lm.voice.load_voice`.
+        Reads a model from a folder or hub id and a device; by default `engine.loading.load_ready`.
     """
 
-    def __init__(self, capacity: int = 2, load: Callable[[str, str], Voice] | None = None) -> None:
+    def __init__(self, capacity: int = 4, load: Callable[[str, str], Loaded] | None = None) -> None:
         if capacity < 1:
             raise ValueError(f"capacity={capacity!r}; expected at least 1")
         self._capacity = capacity
-        self._load = load or _load_voice
+        self._load = load or _load_ready
         self._guard = threading.Lock()
         self._warm: OrderedDict[tuple[str, str, int], Warm] = OrderedDict()
 
     def models(self) -> list[ModelInfo]:
-        """The starter, where it is installed, and the runs that have a checkpoint."""
-        found = []
-        if (starter := starter_folder()) is not None:
-            found.append(ModelInfo(STARTER, "starter", starter, _size(starter)))
+        """The starters that are installed, and the runs that have a checkpoint."""
+        found = [
+            ModelInfo(name, "starter", path, _size(path))
+            for name in _SHIPPED
+            if name != "gpt2" and (path := starter_folder(name)) is not None
+        ]
         for run in sorted((home() / "runs").glob("*")):
             if checkpoints := sorted(run.glob("step-*")):
                 size = _size(checkpoints[-1])
@@ -89,6 +114,8 @@ class Library:
             If there is none; the message lists the names there are.
         """
         name = name.strip()
+        if name == "gpt2":
+            name = STARTER
         here = {model.name: model for model in self.models()}
         if name in here:
             return here[name]
@@ -116,7 +143,7 @@ class Library:
             If it cannot be found or read, or the device is not here.
         """
         info = self.find(name)
-        source = info.name if info.path is None or info.kind == "starter" else str(info.path)
+        source = info.name if info.path is None else str(info.path)
         key = (source, device, _stamp(info.path))
         with self._guard:
             warm = self._warm.setdefault(key, Warm())
@@ -124,17 +151,18 @@ class Library:
             while len(self._warm) > self._capacity:
                 self._warm.popitem(last=False)
         with warm.lock:
-            if warm.voice is None:
+            if warm.loaded is None:
                 # A run is called by its name in what is saved, not by where it lies.
-                warm.voice = replace(self._load(source, device), name=info.name)
+                warm.loaded = replace(self._load(source, device), name=info.name)
         return warm
 
 
-def starter_folder() -> Path | None:
-    """The folder of the starter model in this installation, or None where it was left out."""
-    spec = importlib.util.find_spec("lm")  # finds without importing: listing models needs no torch
+def starter_folder(name: str = STARTER) -> Path | None:
+    """The folder of a starter model in this installation, or None where it was left out."""
+    package, inside = _SHIPPED[name]
+    spec = importlib.util.find_spec(package)  # finds without importing: a list needs no torch
     places = spec.submodule_search_locations if spec is not None else None
-    found = [Path(place) / STARTER for place in places or ()]
+    found = [Path(place) / inside for place in places or ()]
     return next((path for path in found if path.is_dir()), None)
 
 
@@ -146,18 +174,20 @@ def run_folder(name: str) -> Path:
     InputError
         If the name would be another model's, or no file can have it.
     """
-    if name == STARTER or not _RUN_NAME.match(name):
+    if name in _SHIPPED or not _RUN_NAME.match(name):
         raise InputError(
             f"A run cannot be called {name[:60]!r}; expected letters, digits, hyphens, underscores "
-            "and full stops, beginning with a letter or digit, at most 64, and not 'starter'."
+            f"and full stops, beginning with a letter or digit, at most 64, and none of "
+            f"{', '.join(_SHIPPED)}."
         )
     return folder("runs") / name
 
 
-def _load_voice(source: str, device: str) -> Voice:
-    from lm.voice import load_voice
+def _load_ready(source: str, device: str) -> Loaded:
+    import recurrent  # noqa: F401
+    from engine.loading import load_ready
 
-    return load_voice(source, device)
+    return load_ready(source, device)
 
 
 def _size(path: Path) -> int:

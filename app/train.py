@@ -18,11 +18,11 @@ from corpora.letters import load_pairs
 from corpora.splitting import split_pairs
 from engine.checkpoint import RunFolder
 from engine.fit import Event, FitSettings
+from engine.loading import load, resolve
 from engine.text_model import NextToken
 from lm.finetune import teach_letters
-from lm.gpt2 import SIZES, from_scratch, load
+from lm.gpt2 import SIZES, from_scratch
 from lm.pretrain import prepare, read_texts, read_tokenizer, share_out
-from lm.voice import resolve
 
 LETTERS = "letters"  # the bundled letters and replies
 _KINDS = (".txt", ".md")

@@ -103,8 +103,8 @@ class Writing:
 
     def _write(self) -> Generator[Sentence]:
         warm = self._library.borrow(self._model, self._device)
-        assert warm.voice is not None
-        stream = write(self.request, warm.voice, self.settings, self.seed)
+        voice = warm.voice
+        stream = write(self.request, voice, self.settings, self.seed)
         assert isinstance(stream, Generator)  # so closing it stops the writing
         try:
             while not self._stopped.is_set():
@@ -117,7 +117,7 @@ class Writing:
                 yield sentence
         finally:
             stream.close()
-            self._save(warm.voice)
+            self._save(voice)
 
     def _save(self, voice: Voice) -> None:
         if not self._sentences:

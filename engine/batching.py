@@ -63,6 +63,19 @@ def rows_of(n: int, batch_size: int, *, seed: int, epoch: int, step: int) -> npt
     return order[step * batch_size : (step + 1) * batch_size]
 
 
+def next_rows(
+    data: Dataset, batch_size: int, *, seed: int, epoch: int, step: int
+) -> npt.NDArray[np.int64]:
+    """The rows of one batch of a dataset: shuffled, or in order where its rows go on from others.
+
+    A dataset says so by `in_order`; see `Streams`.
+    """
+    if getattr(data, "in_order", False):
+        first = step * batch_size
+        return np.arange(first, min(len(data), first + batch_size), dtype=np.int64)
+    return rows_of(len(data), batch_size, seed=seed, epoch=epoch, step=step)
+
+
 def steps_per_epoch(n: int, batch_size: int) -> int:
     """Batches in one pass, the short last one included."""
     return -(-n // batch_size)
@@ -156,6 +169,70 @@ class Windows:
             "input_ids": both[:, :-1].contiguous(),
             "labels": both[:, 1:].contiguous(),
             "n_targets": both.shape[0] * self.block_size,
+        }
+
+
+@dataclass
+class Streams(Windows):
+    """A token file as `n_streams` texts side by side, for a state carried from batch to batch.
+
+    Row r is block r // n_streams of stream r % n_streams, so a batch of `n_streams` rows goes on
+    where the batch before it ended (truncated backpropagation through time, Williams and Peng
+    1990). `begins`, (B,), says which rows start without a past: a stream's first block and, drawn
+    by chance, the share `fresh` of all others. A model that never began anew while it learnt would
+    be lost at the beginning of a prompt: its state would have left the neighbourhood of zero for
+    good.
+
+    Raises
+    ------
+    CorpusError
+        If the file is too short for two blocks of each stream.
+    ValueError
+        If there is no stream, or `fresh` is no share. From `batch`, if rows of two blocks are asked
+        for: the batch size must be `n_streams`.
+    """
+
+    n_streams: int = 1
+    fresh: float = 1 / 16
+    in_order = True
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        if self.n_streams < 1:
+            raise ValueError(f"n_streams={self.n_streams} must be at least 1")
+        if not 0 <= self.fresh <= 1:
+            raise ValueError(f"fresh={self.fresh} must be at least 0 and at most 1")
+        self._stride = (self.n_tokens - 1) // self.n_streams
+        if self._stride < 2 * self.block_size:
+            raise CorpusError(
+                f"The corpus has {self.n_tokens:,} tokens; {self.n_streams} streams of two blocks "
+                f"of {self.block_size:,} need {2 * self.n_streams * self.block_size + 1:,}. Add "
+                "text, or choose a smaller batch or block size."
+            )
+
+    def __len__(self) -> int:
+        # One block less than there is room for, so that an epoch can start at another offset.
+        n = (self._stride // self.block_size - 1) * self.n_streams
+        return min(n, self.limit) if self.limit else n
+
+    def batch(self, rows: npt.NDArray[np.int64], *, seed: int, epoch: int) -> Batch:
+        """Ids and labels, both (B, T), labels one place on, and which rows begin."""
+        blocks, streams = np.divmod(rows, self.n_streams)
+        if streams[0] != 0 or blocks[0] != blocks[-1]:
+            raise ValueError(
+                f"rows={rows[0]} to {rows[-1]} are not one block of each stream; the batch size "
+                f"must be n_streams={self.n_streams}"
+            )
+        shift = int(rng(seed, epoch, 1).integers(0, self.block_size))
+        drawn = rng(seed, epoch, 2, int(rows[0])).random(len(rows))
+        starts = streams * self._stride + blocks * self.block_size + shift
+        ids = np.stack([self._ids[s : s + self.block_size + 1] for s in starts]).astype(np.int64)
+        both = torch.from_numpy(ids)  # (B, T + 1)
+        return {
+            "input_ids": both[:, :-1].contiguous(),
+            "labels": both[:, 1:].contiguous(),
+            "n_targets": both.shape[0] * self.block_size,
+            "begins": torch.from_numpy((blocks == 0) | (drawn < self.fresh)),
         }
 
 

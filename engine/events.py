@@ -12,7 +12,7 @@ from typing import Any
 class Step:
     """One update: its number from 1, the mean training loss (nats per target), rate, speed, time.
 
-    `seconds_left` is an estimate from the mean speed so far.
+    `seconds_left` is an estimate from the mean speed so far, `seconds` the training time until now.
     """
 
     step: int
@@ -20,6 +20,7 @@ class Step:
     lr: float
     targets_per_s: float
     seconds_left: float
+    seconds: float = 0.0
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,7 +1,8 @@
 """The training loop: a generator of events, for every model that has `loss(batch)`.
 
 It steps, evaluates, saves and stops early; the caller draws the progress bar or the chart from the
-events, and stops by ceasing to iterate. `accelerate` places tensors, sets precision and joins
+events, and stops by ceasing to iterate; while it looks at an event the training clock stands still,
+so several runs can take turns. `accelerate` places tensors, sets precision and joins
 processes. What is trained on what is the caller's: see `batching` for data, `checkpoint` for run
 folders, `fit_settings` for the settings and `events` for what is yielded.
 """
@@ -10,7 +11,7 @@ from __future__ import annotations
 
 import math
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Generator, Iterator
 from contextlib import nullcontext
 from dataclasses import asdict
 from pathlib import Path
@@ -23,7 +24,7 @@ from accelerate.state import AcceleratorState, PartialState
 from torch import nn
 
 from corpora.errors import CorpusError, ModelError
-from engine.batching import IGNORED, Batch, Dataset, rows_of, steps_per_epoch
+from engine.batching import IGNORED, Batch, Dataset, next_rows, steps_per_epoch
 from engine.checkpoint import RunFolder, load_state, read_counters, save_state
 from engine.devices import choose_device, choose_precision
 from engine.events import Evaluated, Event, Finished, Saved, Step, record
@@ -112,7 +113,7 @@ def _parts(train: Dataset, settings: FitSettings, at: int) -> list[Batch]:
     epoch, step = divmod(at, per_epoch)
     batches = []
     for part in range(step * settings.accumulate, (step + 1) * settings.accumulate):
-        rows = rows_of(len(train), settings.batch_size, seed=settings.seed, epoch=epoch, step=part)
+        rows = next_rows(train, settings.batch_size, seed=settings.seed, epoch=epoch, step=part)
         if len(rows):
             batches.append(train.batch(rows, seed=settings.seed, epoch=epoch))
     return batches
@@ -163,8 +164,10 @@ def _precision(settings: FitSettings, counters: dict[str, Any] | None, folder: P
         if settings.precision != "auto":
             return settings.precision
         return choose_precision(choose_device(settings.device))
-    if counters["settings"] != asdict(settings):
-        changed = [k for k, v in asdict(settings).items() if counters["settings"].get(k) != v]
+    # A run that began before a setting existed had its default.
+    began = {**asdict(FitSettings(steps=1)), **counters["settings"]}
+    if began != asdict(settings):
+        changed = [k for k, v in asdict(settings).items() if began.get(k) != v]
         raise ModelError(
             f"{folder} was trained with other settings ({', '.join(changed)} differ); "
             "resume with the settings it began with."
@@ -182,6 +185,28 @@ def _last_checkpoint(run: RunFolder | None) -> Path:
     return folder
 
 
+class _Stopwatch:
+    """Adds up the time inside its `with` blocks, in seconds."""
+
+    def __init__(self) -> None:
+        self._before = 0.0
+        self._since = time.perf_counter()
+
+    def __enter__(self) -> None:
+        self._since = time.perf_counter()
+
+    def __exit__(self, *exc: object) -> None:
+        self._before = self.read()
+
+    def set(self, seconds: float) -> None:
+        """Go on from there, inside a block."""
+        self._before, self._since = seconds, time.perf_counter()
+
+    def read(self) -> float:
+        """The time until now, inside a block."""
+        return self._before + time.perf_counter() - self._since
+
+
 def fit(
     model: nn.Module,
     train: Dataset,
@@ -192,6 +217,7 @@ def fit(
     save: Callable[[Path], None] | None = None,
     load: Callable[[Path], None] | None = None,
     resume: bool = False,
+    stopped: Callable[[], bool] = lambda: False,
 ) -> Iterator[Event]:
     """Train `model`, yielding what happens as it happens.
 
@@ -209,6 +235,8 @@ def fit(
     resume : bool
         Go on from the latest checkpoint that verifies. The losses that follow are those of a run
         that never stopped, to the last bit, on the same machine with the same number of threads.
+    stopped : callable
+        Asked after each update; True evaluates and saves what there is and ends the run.
 
     Yields
     ------
@@ -222,6 +250,32 @@ def fit(
     ModelError
         If there is nothing to resume, or the checkpoint belongs to other settings.
     """
+    watch = _Stopwatch()
+    events = _events(model, train, valid, settings, watch, run, save, load, resume, stopped)
+    try:
+        while True:
+            with watch:
+                event = next(events, None)
+            if event is None:
+                return
+            yield event
+    finally:
+        events.close()
+
+
+def _events(
+    model: nn.Module,
+    train: Dataset,
+    valid: Dataset | None,
+    settings: FitSettings,
+    watch: _Stopwatch,
+    run: RunFolder | None,
+    save: Callable[[Path], None] | None,
+    load: Callable[[Path], None] | None,
+    resume: bool,
+    stopped: Callable[[], bool],
+) -> Generator[Event, None, None]:
+    """What `fit` gives, with a watch that runs while this does."""
     if not len(train) or (valid is not None and not len(valid)):
         raise ValueError(f"{'valid' if len(train) else 'train'} has no rows; expected at least one")
     if run is not None:
@@ -246,7 +300,7 @@ def fit(
         best = math.inf if counters["best"] is None else counters["best"]
 
     last_valid: float | None = None
-    began = time.perf_counter()
+    watch.set(spent)  # what was made ready until here is no training
 
     def diverged(what: str) -> CorpusError:
         return CorpusError(
@@ -264,7 +318,7 @@ def fit(
                 "step": at,
                 "best": None if best == math.inf else best,
                 "bad": bad,
-                "spent": spent + time.perf_counter() - began,
+                "spent": watch.read(),
                 "valid_loss": last_valid,
                 "precision": precision,
                 "settings": asdict(settings),
@@ -285,16 +339,19 @@ def fit(
             return "all steps done"
         if settings.patience and bad >= settings.patience:
             return f"no better held-out loss in {bad} evaluations"
-        if settings.minutes and spent + time.perf_counter() - began >= settings.minutes * 60:
+        if settings.minutes and watch.read() >= settings.minutes * 60:
             return "time is up"
+        if stopped():
+            return "stopped"
         return ""
 
     reason = stopping() if resume else ""
     while not reason:
-        tick = time.perf_counter()
+        tick = watch.read()
         batches = _parts(train, settings, at)
+        rate = settings.lr_at(at, watch.read())
         for group in optimizer.param_groups:
-            group["lr"] = settings.lr_at(at)
+            group["lr"] = rate
         loss = _gradients(module, batches, accelerator)
         at += 1
         if not math.isfinite(loss):
@@ -304,13 +361,12 @@ def fit(
             raise diverged("gradient")
         optimizer.step()
         optimizer.zero_grad(set_to_none=True)
-        now = time.perf_counter()
-        gone = spent + now - began
+        gone = watch.read()
         left = gone / at * (settings.steps - at)
         if settings.minutes:
             left = min(left, settings.minutes * 60 - gone)
         n_targets = sum(int(b["n_targets"]) for b in batches)
-        yield Step(at, loss, settings.lr_at(at - 1), n_targets / (now - tick), max(0.0, left))
+        yield Step(at, loss, rate, n_targets / (gone - tick), max(0.0, left), gone)
 
         reason = stopping()
         last_valid = None
@@ -325,7 +381,7 @@ def fit(
         if reason or _due(at, settings.save_every) or (last_valid is not None and bad == 0):
             yield from save_now()
     found = run.best() if run is not None else None
-    yield Finished(at, reason, found, spent + time.perf_counter() - began)
+    yield Finished(at, reason, found, watch.read())
 
 
 def _due(step: int, every: int) -> bool:

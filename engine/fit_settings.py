@@ -27,7 +27,10 @@ class FitSettings:
     patience : int
         Stop after this many evaluations without a better one; 0 never stops early.
     minutes : float
-        Stop after this much training time; 0 sets no limit. The schedule still spans `steps`.
+        Stop after this much training time; 0 sets no limit.
+    schedule : str
+        What the cosine spans: "steps", or "minutes", where nobody can say how many steps they hold.
+        By minutes a rate depends on the machine's speed, so such a run is not repeatable.
     seed : int
         Fixes the batch order and dropout; not negative.
     precision : str
@@ -51,6 +54,7 @@ class FitSettings:
     save_every: int = 100
     patience: int = 0
     minutes: float = 0.0
+    schedule: str = "steps"
     seed: int = 0
     precision: str = "auto"
     device: str = "auto"
@@ -67,11 +71,26 @@ class FitSettings:
                 raise ValueError(f"{name}={getattr(self, name)} must be above 0")
         if self.precision not in ("auto", "bf16", "no"):
             raise ValueError(f"precision={self.precision!r} must be auto, bf16 or no")
+        if self.schedule not in ("steps", "minutes"):
+            raise ValueError(f"schedule={self.schedule!r} must be steps or minutes")
+        if self.schedule == "minutes" and not self.minutes:
+            raise ValueError(f"minutes={self.minutes} must be above 0 for a schedule by minutes")
 
-    def lr_at(self, step: int) -> float:
-        """The learning rate of update `step`, counted from 0: linear warm-up, then cosine."""
+    def lr_at(self, step: int, seconds: float = 0.0) -> float:
+        """The learning rate of an update: linear warm-up, then cosine.
+
+        Parameters
+        ----------
+        step : int
+            The update, counted from 0.
+        seconds : float
+            Training time before it; a schedule by minutes looks at nothing else after warm-up.
+        """
         if step < self.warmup_steps:
             return self.lr * (step + 1) / self.warmup_steps
-        done = (step - self.warmup_steps) / max(1, self.steps - self.warmup_steps)
+        if self.schedule == "minutes":
+            done = seconds / (60 * self.minutes)
+        else:
+            done = (step - self.warmup_steps) / max(1, self.steps - self.warmup_steps)
         cosine = 0.5 * (1 + math.cos(math.pi * min(1.0, done)))
         return self.lr * (self.min_lr_fraction + (1 - self.min_lr_fraction) * cosine)

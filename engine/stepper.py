@@ -7,11 +7,12 @@ be tried from one place. A faster back end implements these two and nothing abov
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any, Protocol, TypeVar
 
 import torch
+import transformers
 from transformers import DynamicCache, PreTrainedModel
 
 State = TypeVar("State")
@@ -19,6 +20,11 @@ State = TypeVar("State")
 
 class Stepper(Protocol[State]):
     """Gives logits of shape (V,) and a state."""
+
+    @property
+    def backend(self) -> str:
+        """What computes the logits, as it is saved with every letter."""
+        ...
 
     @property
     def window(self) -> int:
@@ -44,6 +50,8 @@ class CacheState:
 
 class TransformerStepper:
     """Any transformers model with a key-value cache."""
+
+    backend = f"transformers {transformers.__version__}"
 
     def __init__(self, model: PreTrainedModel) -> None:
         self.model = model.eval()
@@ -76,3 +84,17 @@ class TransformerStepper:
     def step(self, token: int, state: CacheState) -> tuple[torch.Tensor, CacheState]:
         """Read one id more."""
         return self.start((token,), state)
+
+
+Factory = Callable[[Any], Stepper[Any]]
+_FACTORIES: dict[type[PreTrainedModel], Factory] = {}
+
+
+def register_stepper(kind: type[PreTrainedModel], factory: Factory) -> None:
+    """Let a family of models bring its own stepper, as `AutoModel.register` does for models."""
+    _FACTORIES[kind] = factory
+
+
+def stepper_of(model: PreTrainedModel) -> Stepper[Any]:
+    """The stepper for a model: its family's own, else the one for any model with a cache."""
+    return _FACTORIES.get(type(model), TransformerStepper)(model)

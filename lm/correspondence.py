@@ -10,7 +10,7 @@ import functools
 import math
 import random
 from collections.abc import Generator, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from typing import Any
 
 import torch
@@ -30,8 +30,10 @@ from lm.request import LetterRequest
 from lm.sources import PassageIndex
 from lm.voice import Ranker, Voice, load_voice
 
-_SENTENCE_TOKENS = 45
+_SENTENCE_WORDS = 33
 _EASY_WORDS = 10  # a sentence of a small model gets worse from about here
+_PENALISED = 64  # ids the repetition penalty looks back on
+_CHARACTERS = 3  # ids a word from which on a model writes in characters rather than pieces of words
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,7 +98,7 @@ class _Candidate:
 
 
 def _fluency(log_probabilities: Sequence[float]) -> float:
-    """The mean log probability of a sentence, and that of its three least likely words again.
+    """The mean log probability of a sentence's words, and that of the three least likely again.
 
     A sentence that derails does so at one word; a mean over thirty hides it.
     """
@@ -143,22 +145,26 @@ class _Writer:
         )
         self.ids = prompt_ids(voice, header)
         self.text = ""
+        self._longest = round(_SENTENCE_WORDS * voice.pace)  # ids of a sentence
+        self._unread = list(self.ids)
         self._read: tuple[torch.Tensor, Any] | None = None
 
     def add(self, token: str, text: str) -> None:
         """Put a part of the program's before the model."""
-        self.ids += part_ids(self.voice, token, text)
-        self._read = None
+        new = part_ids(self.voice, token, text)
+        self.ids += new
+        self._unread += new
 
     def _now(self) -> tuple[torch.Tensor, Any]:
-        if self._read is None:
-            ids = self.ids
-            window = self.voice.stepper.window
-            if window and len(ids) > window - _SENTENCE_TOKENS:
-                # Keep the header's beginning and the newest text; what is lost is the middle.
-                keep = window - _SENTENCE_TOKENS
-                ids = ids[: keep // 4] + ids[-(keep - keep // 4) :]
-            self._read = self.voice.stepper.start(ids)
+        window, state = self.voice.stepper.window, self._read[1] if self._read else None
+        if window and len(self.ids) > window - self._longest:
+            # Keep the header's beginning and the newest text; what is lost is the middle.
+            keep = window - self._longest
+            self.ids = self.ids[: keep // 4] + self.ids[-(keep - keep // 4) :]
+            self._unread, state = list(self.ids), None
+        if self._unread or self._read is None:
+            self._read = self.voice.stepper.start(self._unread, state)
+            self._unread = []
         return self._read
 
     def _try(self, *, may_end: bool) -> _Candidate | None:
@@ -168,12 +174,16 @@ class _Writer:
         enders = {self.voice.token(t) for t in (SET, FORM)} if known else set()
         banned = self.voice.special - (enders if may_end else frozenset())
         drawn: list[int] = []
-        each: list[float] = []
+        each: list[float] = []  # of a word, or of its pieces
         window = self.voice.stepper.window
-        room = min(_SENTENCE_TOKENS, window - len(self.ids)) if window else _SENTENCE_TOKENS
+        room = min(self._longest, window - len(self.ids)) if window else self._longest
+        # Penalising what was used tells words apart; among characters it would forbid the alphabet.
+        characters = self.voice.pace >= _CHARACTERS
+        sampling = self.settings.sampling
         steps = generate_ids(
-            self.voice.stepper, logits, state, self.settings.sampling, self.rng,
-            used=self.ids[-64:], banned=banned,
+            self.voice.stepper, logits, state,
+            replace(sampling, repetition_penalty=1.0) if characters else sampling, self.rng,
+            used=() if characters else self.ids[-_PENALISED:], banned=banned,
         )  # fmt: skip
         text = ""
         for _ in range(max(8, room)):
@@ -182,9 +192,13 @@ class _Writer:
                 if not drawn:
                     return None
                 break  # it broke off in the middle
-            each.append(float(torch.log_softmax(logits.float(), -1)[token]))
+            log_probability = float(torch.log_softmax(logits.float(), -1)[token])
             drawn.append(token)
-            text = self.voice.decode(drawn).strip()
+            before, text = text, self.voice.decode(drawn).strip()
+            if characters and each and len(text.split()) == len(before.split()):
+                each[-1] += log_probability
+            else:
+                each.append(log_probability)
             if "\n" in text:
                 break
             if text and ends_sentence(text) and text.count('"') % 2 == 0:
@@ -305,6 +319,7 @@ def finish(
         model=voice.name,
         model_hash=voice.hash,
         seed=seed,
+        backend=voice.stepper.backend,
         settings=asdict(settings),
     )
 

@@ -10,7 +10,7 @@ from corpora.errors import CorpusError
 from engine.batching import Examples
 from engine.checkpoint import RunFolder
 from engine.fit import Event, FitSettings, fit
-from engine.stepper import TransformerStepper
+from engine.stepper import stepper_of
 from engine.text_model import NextToken
 from lm.format import examples
 from lm.gpt2 import add_letter_tokens
@@ -37,9 +37,9 @@ def letter_examples(
         If no pair fits the window, or a reply leaves nothing to learn.
     """
     add_letter_tokens(task.model, task.tokenizer)
-    stepper = TransformerStepper(task.model)
+    stepper = stepper_of(task.model)
     voice = Voice("", "", stepper, task.tokenizer, knows_letters=True)
-    parts = [examples(pairs, voice, window=stepper.window) for pairs in (train, valid)]
+    parts = [examples(pairs, voice) for pairs in (train, valid)]
     n_left_out = len(train) + len(valid) - sum(map(len, parts))
     if not all(parts):
         raise CorpusError(
@@ -48,7 +48,8 @@ def letter_examples(
             "shorten them, or take a model with a larger window."
         )
     pad = int(task.tokenizer.eos_token_id)
-    made = [Examples(part, pad_id=pad, block_size=stepper.window) for part in parts]
+    longest = stepper.window or max(len(e.ids) for part in parts for e in part)
+    made = [Examples(part, pad_id=pad, block_size=longest) for part in parts]
     return made[0], made[1], Taught(len(parts[0]), len(parts[1]), n_left_out)
 
 

@@ -38,9 +38,13 @@ class Header:
     earlier: tuple[str, ...] = ()
 
 
-def _clip(ids: list[int], limit: int) -> list[int]:
-    """At most `limit` ids: the beginning and, where most letters ask, the end."""
-    if len(ids) <= limit:
+def _clip(voice: Voice, text: str, limit: int) -> list[int]:
+    """At most `limit` ids: the beginning and, where most letters ask, the end.
+
+    A model without a window reads the whole.
+    """
+    ids = voice.encode(text)
+    if len(ids) <= limit or not voice.stepper.window:
         return ids
     head = limit * 2 // 3
     return ids[:head] + ids[-(limit - head) :]
@@ -61,8 +65,8 @@ def prompt_ids(voice: Voice, header: Header) -> list[int]:
     for passage in header.passages:
         ids += [voice.token(PASSAGE), *voice.encode(passage)]
     for text in header.earlier[-2:]:
-        ids += [voice.token(EARLIER), *_clip(voice.encode(text), EARLIER_TOKENS_MAX)]
-    ids += [voice.token(LETTER), *_clip(voice.encode(header.letter), LETTER_TOKENS_MAX)]
+        ids += [voice.token(EARLIER), *_clip(voice, text, EARLIER_TOKENS_MAX)]
+    ids += [voice.token(LETTER), *_clip(voice, header.letter, LETTER_TOKENS_MAX)]
     return [*ids, voice.token(REPLY)]
 
 
@@ -73,7 +77,7 @@ def _plain(voice: Voice, header: Header) -> list[int]:
         f"LETTERS OF {header.person.upper()}\n\n"
         f"{known}To {header.person}, from {header.writer or 'a friend'}:\n\n"
     )
-    letter = _clip(voice.encode(header.letter), LETTER_TOKENS_MAX)
+    letter = _clip(voice, header.letter, LETTER_TOKENS_MAX)
     reply = (
         f"\n\n{header.person} to {header.writer or 'a friend'}, {header.place}, {header.date}:\n\n"
     )
@@ -92,14 +96,16 @@ def date_line(place: str, date: str) -> str:
     return f"{place}, {date}." if place else f"{date}."
 
 
-def examples(pairs: Iterable[Pair], voice: Voice, *, window: int) -> list[Example]:
+def examples(pairs: Iterable[Pair], voice: Voice) -> list[Example]:
     """Pairs as training examples; the loss is on the words the model will have to write.
 
-    Passages, date line, salutation and close are the program's at writing time, so they are read
-    but not learnt; the token that ends the model's own prose is.
+    Those that are longer than the model's window are left out. Passages, date line, salutation and
+    close are the program's at writing time, so they are read but not learnt; the token that ends
+    the model's own prose is.
     """
     people = load_people()
     pairs = list(pairs)
+    window = voice.stepper.window
     by_id = {p.id: p for p in pairs}
     made = []
     for number, pair in enumerate(pairs):
@@ -125,7 +131,7 @@ def examples(pairs: Iterable[Pair], voice: Voice, *, window: int) -> list[Exampl
             after_own = taught
         ids.append(int(voice.tokenizer.eos_token_id))
         learn.append(False)
-        if len(ids) <= window + 1:
+        if not window or len(ids) <= window + 1:
             made.append(Example(tuple(ids), tuple(learn)))
     return made
 

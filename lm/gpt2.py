@@ -1,26 +1,11 @@
-"""GPT-2 through transformers: from scratch in three sizes, from a folder, or from a hub id."""
+"""GPT-2 through transformers, from scratch in three sizes, and the tokens of a letter."""
 
 from __future__ import annotations
 
-import os
 from dataclasses import dataclass
-from pathlib import Path
-from typing import Any
 
 import torch
-from transformers import (
-    AutoConfig,
-    AutoModelForCausalLM,
-    AutoTokenizer,
-    GPT2Config,
-    GPT2LMHeadModel,
-    PreTrainedModel,
-    PreTrainedTokenizerFast,
-)
-from transformers.utils import logging as hf_logging
-
-from corpora.errors import ModelError
-from engine.tokenizers import END_OF_TEXT
+from transformers import GPT2Config, GPT2LMHeadModel, PreTrainedModel, PreTrainedTokenizerFast
 
 # Set into the vocabulary of every model that writes letters. No text can produce them.
 FROM, TO, DATE, PLACE = "<|from|>", "<|to|>", "<|date|>", "<|place|>"
@@ -75,63 +60,6 @@ def from_scratch(
         eos_token_id=tokenizer.eos_token_id,
     )
     return GPT2LMHeadModel(config)
-
-
-def is_folder(name: str) -> bool:
-    """Whether `name` means a folder on this machine rather than a hub id."""
-    return Path(name).expanduser().is_dir() or name.startswith((".", "/", "~"))
-
-
-def load(name: str, *, dtype: torch.dtype = torch.float32) -> tuple[PreTrainedModel, Any]:
-    """A causal language model and its tokenizer, from a folder or a hub id.
-
-    Only safetensors are read and no code from the model's folder is run. A hub id is the one thing
-    here that may use the network, and only because a person named it.
-
-    Raises
-    ------
-    ModelError
-        If the folder is missing, damaged or not a causal model; or if the hub cannot be reached.
-    """
-    hf_logging.disable_progress_bar()
-    local = is_folder(name)
-    where = str(Path(name).expanduser()) if local else name
-    if local and not (Path(where) / "config.json").is_file():
-        raise ModelError(
-            f"{where} is not a model folder: it holds no config.json. Expected a folder saved by "
-            "letterpress or transformers; `letterpress models` lists those it knows."
-        )
-    options: dict[str, Any] = {"local_files_only": local, "trust_remote_code": False}
-    try:
-        config = AutoConfig.from_pretrained(where, **options)
-        tokenizer = AutoTokenizer.from_pretrained(where, **options)
-        model = AutoModelForCausalLM.from_pretrained(
-            where, config=config, dtype=dtype, use_safetensors=True, **options
-        )
-    except Exception as problem:  # transformers raises many kinds; each means: not usable
-        raise ModelError(_advice(name, where, local, problem)) from problem
-    if not isinstance(tokenizer, PreTrainedTokenizerFast):
-        raise ModelError(f"{name} has no fast tokenizer; letterpress needs a tokenizer.json.")
-    if tokenizer.pad_token is None:
-        tokenizer.pad_token = tokenizer.eos_token or END_OF_TEXT
-    return model, tokenizer
-
-
-def _advice(name: str, where: str, local: bool, problem: Exception) -> str:
-    reason = (
-        str(problem).strip().splitlines()[0][:200]
-        if str(problem).strip()
-        else type(problem).__name__
-    )
-    if local:
-        return f"The model in {where} cannot be read ({reason}). Fetch or train it again."
-    offline = os.environ.get("HF_HUB_OFFLINE", "") not in ("", "0")
-    return (
-        f"The model {name!r} is not on this machine and could not be fetched from the hub "
-        + ("because HF_HUB_OFFLINE is set. " if offline else f"({reason}). ")
-        + "Connect to the internet once, or pass a folder that holds config.json, "
-        "model.safetensors and tokenizer.json; `--model starter` needs no network."
-    )
 
 
 def add_letter_tokens(model: PreTrainedModel, tokenizer: PreTrainedTokenizerFast) -> int:

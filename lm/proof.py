@@ -75,6 +75,7 @@ class Reply:
     model: str
     model_hash: str
     seed: int
+    backend: str = ""
     settings: dict[str, Any] = field(default_factory=dict)
 
     @property
@@ -108,6 +109,7 @@ class Reply:
             "model": self.model,
             "model_hash": self.model_hash,
             "seed": self.seed,
+            "backend": self.backend,
             "settings": self.settings,
             "ai_generated": True,
             "label": LABEL.format(name=self.person.name),

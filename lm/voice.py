@@ -8,17 +8,20 @@ from importlib.resources import files
 from pathlib import Path
 from typing import Any
 
-from transformers import PreTrainedTokenizerFast
+from transformers import GPT2LMHeadModel, PreTrainedTokenizerFast
 
-from corpora.errors import ModelError
-from engine.checkpoint import MANIFEST, RunFolder, file_hash, verify
-from engine.devices import choose_device
-from engine.stepper import Stepper, TransformerStepper
+from engine.loading import Loaded, load_ready
+from engine.stepper import Stepper, register_stepper
 from engine.tokenizers import encode_text, special_ids
-from lm.gpt2 import LETTER_TOKENS, is_folder, load
+from lm.decoding import stepper_for
+from lm.gpt2 import LETTER_TOKENS
 
 STARTER = "starter"
+_SENTENCE = (
+    "I have your letter of the tenth before me, and am glad to hear that you are well again."
+)
 Ranker = Callable[[str, str], float]
+register_stepper(GPT2LMHeadModel, stepper_for)
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,6 +62,16 @@ class Voice:
         return text
 
     @property
+    def pace(self) -> float:
+        """About how many ids a word takes: between one and two for BPE, five or six for characters.
+
+        Measured on a sentence, once.
+        """
+        if "" not in self._ids:
+            self._ids[""] = len(self.encode(_SENTENCE))
+        return self._ids[""] / len(_SENTENCE.split())
+
+    @property
     def special(self) -> frozenset[int]:
         """Ids that never stand for text."""
         return special_ids(self.tokenizer)
@@ -69,29 +82,17 @@ def starter_folder() -> Path:
     return Path(str(files("lm") / "starter"))
 
 
-def resolve(name: str) -> str:
-    """The model folder behind a name: starter, a run's best checkpoint, a folder; else the hub id.
-
-    Raises
-    ------
-    ModelError
-        If a run holds no complete checkpoint, or a checkpoint is damaged.
-    """
-    if name == STARTER:
-        return str(starter_folder())
-    if not is_folder(name):
-        return name
-    folder = Path(name).expanduser()
-    if not (folder / "config.json").exists() and any(folder.glob("step-*")):
-        best = RunFolder(folder).best()
-        if best is None:
-            raise ModelError(
-                f"{folder} holds no complete checkpoint; train it first, or resume it."
-            )
-        return str(best)
-    if (folder / MANIFEST).is_file():
-        verify(folder)
-    return str(folder)
+def voice_of(loaded: Loaded, name: str = "") -> Voice:
+    """A loaded model as a voice, of whichever family it is."""
+    known = set(loaded.tokenizer.get_vocab())
+    return Voice(
+        name=name or loaded.name,
+        hash=loaded.hash,
+        stepper=loaded.stepper,
+        tokenizer=loaded.tokenizer,
+        knows_letters=all(token in known for token in LETTER_TOKENS),
+        device=loaded.device,
+    )
 
 
 def load_voice(name: str = STARTER, device: str = "auto") -> Voice:
@@ -109,17 +110,5 @@ def load_voice(name: str = STARTER, device: str = "auto") -> Voice:
     ModelError, DeviceError
         With what to do.
     """
-    chosen = choose_device(device)
-    where = resolve(name)
-    model, tokenizer = load(where)
-    model.to(chosen).eval()
-    weights = Path(where) / "model.safetensors"
-    known = set(tokenizer.get_vocab())
-    return Voice(
-        name=name,
-        hash=file_hash(weights) if weights.is_file() else "",
-        stepper=TransformerStepper(model),
-        tokenizer=tokenizer,
-        knows_letters=all(token in known for token in LETTER_TOKENS),
-        device=str(chosen),
-    )
+    where = str(starter_folder()) if name == STARTER else name
+    return voice_of(load_ready(where, device), name)

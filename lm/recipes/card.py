@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
@@ -17,7 +18,7 @@ from engine.overlap import copied_share
 from engine.scoring import Score, bits_per_byte
 from lm.correspondence import write_letter
 from lm.proof import Mark
-from lm.voice import load_voice
+from lm.voice import Voice, load_voice
 
 _WINDOW = 512
 _SAMPLES = 24  # letters written to measure what is copied
@@ -32,14 +33,23 @@ class Scores:
     books_before: Score
 
 
+def frozen_books() -> list[str]:
+    """The frozen sections of the letter books."""
+    return [d.text for d in test_sections(require_mirror())]
+
+
+def frozen_letters() -> list[str]:
+    """The frozen bundled letters and replies."""
+    pairs = split_pairs(load_pairs())["test"]
+    return [text for p in pairs for text in (p.letter.text, p.reply.text)]
+
+
 def score(model: Any, tokenizer: Any, before: Any) -> Scores:
     """Bits per byte on the frozen sections of the letter books and the frozen bundled letters.
 
     `before` is the model as it was before it learnt to answer, which costs it its ease with books.
     """
-    books = [d.text for d in test_sections(require_mirror())]
-    pairs = split_pairs(load_pairs())["test"]
-    letters = [text for p in pairs for text in (p.letter.text, p.reply.text)]
+    books, letters = frozen_books(), frozen_letters()
     return Scores(
         bits_per_byte(model, tokenizer, books, window=_WINDOW),
         bits_per_byte(model, tokenizer, letters, window=_WINDOW),
@@ -47,10 +57,9 @@ def score(model: Any, tokenizer: Any, before: Any) -> Scores:
     )
 
 
-def copied(folder: Path) -> tuple[float, float, int]:
+def copied(voice: Voice) -> tuple[float, float, int]:
     """The share of the model's own words in runs of eight copied from the bundled training letters,
     the share of `own` words in the replies, and how many replies were written."""
-    voice = load_voice(str(folder))
     pairs = split_pairs(load_pairs())
     asked = (pairs["test"] + pairs["valid"])[:_SAMPLES]
     own, share = [], 0.0
@@ -64,16 +73,35 @@ def copied(folder: Path) -> tuple[float, float, int]:
     return copied_share("\n".join(own), training), share, len(asked)
 
 
-def _line(score: Score) -> str:
+def line(score: Score) -> str:
+    """A score with its interval and what it was measured on."""
     return (
         f"{score.bits_per_byte:.3f} (95% {score.low:.3f} to {score.high:.3f}; "
         f"{score.n_texts} texts, {score.n_bytes:,} bytes)"
     )
 
 
-def _stages(work: Path) -> str:
+def spent(work: Path) -> dict[str, float]:
+    """The minutes of all stages, and the bytes that were read in those that read texts."""
+    minutes, read = 0.0, 0.0
+    texts = {"short": work / "train.json", "long": work / "train.json",
+             "own": work / "bundled" / "train.json", "answer": None}  # fmt: skip
+    windows = {"short": 256, "long": 1024, "own": 512}
+    for stage, corpus in texts.items():
+        state = json.loads(max((work / stage).glob("step-*/state.json")).read_text("utf-8"))
+        minutes += state["spent"] / 60
+        if corpus is not None:
+            rows = state["settings"]["batch_size"] * state["settings"]["accumulate"]
+            meta = json.loads(corpus.read_text("utf-8"))
+            ids = state["step"] * rows * windows[stage]
+            read += ids * meta["n_bytes"] / meta["n_tokens"]
+    return {"training_minutes": round(minutes, 2), "characters_read": round(read)}
+
+
+def stages(work: Path, names: Sequence[str]) -> str:
+    """A table of the stages of a recipe, from the states of their last checkpoints."""
     rows = ["| stage | updates | minutes | settings |", "|---|---|---|---|"]
-    for stage in ("short", "long", "own", "answer"):
+    for stage in names:
         last = max((work / stage).glob("step-*/state.json"))
         state = json.loads(last.read_text("utf-8"))
         settings = state["settings"]
@@ -90,9 +118,10 @@ def write_card(folder: Path, scores: Scores, *, work: Path) -> None:
     """Write `README.md` (the card) and `scores.json` into the model folder."""
     config = json.loads((folder / "config.json").read_text("utf-8"))
     tokens = json.loads((work / "train.json").read_text("utf-8"))
-    ink, own_share, n_replies = copied(folder)
+    ink, own_share, n_replies = copied(load_voice(str(folder)))
     pairs = split_pairs(load_pairs())
     measured = {
+        **spent(work),
         "letter_books": asdict(scores.books),
         "letter_books_before_answering": asdict(scores.books_before),
         "bundled_letters": asdict(scores.bundled),
@@ -130,13 +159,13 @@ known as marked passages and uses this model only for the prose between them.
 transformers {transformers.__version__}. Short windows of 256 tokens first, then 1,024, then letters
 with the loss on the reply's own prose.
 
-{_stages(work)}
+{stages(work, ("short", "long", "own", "answer"))}
 
 ## Measured on the frozen test part, as shipped in bf16
 
-- letter books: {_line(scores.books)} bits per byte; before the last two stages, which teach it to
-  answer and cost it its ease with books: {_line(scores.books_before)}
-- bundled letters, read as plain text: {_line(scores.bundled)} bits per byte
+- letter books: {line(scores.books)} bits per byte; before the last two stages, which teach it to
+  answer and cost it its ease with books: {line(scores.books_before)}
+- bundled letters, read as plain text: {line(scores.bundled)} bits per byte
 - of the model's own words in {n_replies} replies to held-out letters, {ink:.1%} lie in runs of
   eight words copied from the training replies; {own_share:.0%} of the words of those replies are
   the model's own.

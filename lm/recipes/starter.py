@@ -28,10 +28,10 @@ from corpora.mirror import letter_books, prose, require_mirror
 from corpora.splitting import split_pairs, training_sections, without_frozen
 from engine.checkpoint import RunFolder, write_manifest
 from engine.fit import Evaluated, Event, Finished, FitSettings, Saved, Step, record
+from engine.loading import load as load_model
 from engine.text_model import NextToken
 from lm.finetune import teach_letters
 from lm.gpt2 import Size, from_scratch
-from lm.gpt2 import load as load_model
 from lm.pretrain import prepare, read_texts, read_tokenizer
 from lm.recipes.card import score, write_card
 

@@ -6,11 +6,14 @@ from pathlib import Path
 
 import pytest
 
+from app import library as shipping
 from app.home import folder
-from app.library import Library
-from corpora.errors import ModelError
+from app.library import Library, run_folder, starter_folder
+from corpora.errors import InputError, ModelError
 from engine.checkpoint import RunFolder
-from lm.voice import Voice, load_voice
+from engine.loading import Loaded, load_ready
+from recurrent.decoding import RecurrentStepper
+from tests.fakes import tiny_model, tiny_recurrent
 
 
 class Shelf:
@@ -19,9 +22,9 @@ class Shelf:
     def __init__(self) -> None:
         self.loaded: list[str] = []
 
-    def __call__(self, name: str, device: str) -> Voice:
+    def __call__(self, name: str, device: str) -> Loaded:
         self.loaded.append(Path(name).name)
-        return load_voice(name, device)
+        return load_ready(name, device)
 
 
 @pytest.fixture
@@ -78,8 +81,7 @@ def test_a_run_has_a_name_and_goes_stale_when_it_is_trained_on(shelf: Shelf, mod
     assert info.size is not None
     assert info.size > 1000
     warm = library.borrow("my-darwin", "cpu")
-    assert warm.voice is not None
-    assert warm.voice.name == "my-darwin"
+    assert (warm.model.name, warm.voice.name) == ("my-darwin", "my-darwin")
     assert library.borrow("my-darwin", "cpu") is warm
     _publish(run, 20, model)
     assert library.borrow("my-darwin", "cpu") is not warm
@@ -87,7 +89,7 @@ def test_a_run_has_a_name_and_goes_stale_when_it_is_trained_on(shelf: Shelf, mod
 
 def test_hub_ids_are_taken_at_their_word() -> None:
     library = Library()
-    for name in ("openai-community/gpt2", "distilgpt2", "gpt2"):
+    for name in ("openai-community/gpt2", "distilgpt2", "gpt2-xl"):
         assert library.find(name).kind == "hub"
 
 
@@ -115,4 +117,80 @@ def test_a_model_that_cannot_be_read_is_tried_again(tmp_path: Path, model: str) 
     with pytest.raises(ModelError, match=r"config\.json"):
         library.borrow(str(broken), "cpu")
     shutil.copytree(model, broken, dirs_exist_ok=True)
-    assert library.borrow(str(broken), "cpu").voice is not None
+    assert library.borrow(str(broken), "cpu").model.name == str(broken)
+
+
+@pytest.mark.parametrize("cell", ["rnn", "lstm", "gru"])
+def test_a_recurrent_model_is_read_like_any_other(cell: str, tmp_path: Path) -> None:
+    name = str(tiny_recurrent(tmp_path / "model", cell))
+    warm = Library().borrow(name, "cpu")
+    assert warm.model.model.config.cell == cell
+    assert isinstance(warm.model.stepper, RecurrentStepper)
+    assert not warm.voice.knows_letters
+    assert warm.voice.stepper is warm.model.stepper
+    assert (warm.voice.name, warm.voice.hash) == (name, warm.model.hash)
+
+
+# ---------------------------------------------------------------------------------- what is shipped
+
+
+@pytest.fixture
+def shop(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """An installation of its own, with a transformer and one recurrent model."""
+    for package in ("shop_lm", "shop_recurrent"):
+        (tmp_path / package).mkdir()
+        (tmp_path / package / "__init__.py").write_text("raise SystemExit('it was imported')")
+    tiny_model(tmp_path / "shop_lm" / "starter")
+    tiny_recurrent(tmp_path / "shop_recurrent" / "starter" / "lstm")
+    monkeypatch.syspath_prepend(tmp_path)
+    elsewhere = {
+        name: (f"shop_{package}", inside) for name, (package, inside) in shipping._SHIPPED.items()
+    }
+    monkeypatch.setattr(shipping, "_SHIPPED", elsewhere)
+    return tmp_path
+
+
+def test_starters_are_those_that_are_installed(shop: Path) -> None:
+    library = Library()
+    assert [(m.name, m.kind, m.path) for m in library.models()] == [
+        ("starter", "starter", shop / "shop_lm" / "starter"),
+        ("lstm", "starter", shop / "shop_recurrent" / "starter" / "lstm"),
+    ]
+    assert all(model.size and model.size > 1000 for model in library.models())
+    assert starter_folder("gru") is None
+    with pytest.raises(ModelError, match=r"no model 'gru'.* Models here: starter, lstm"):
+        library.find("gru")
+
+
+def test_gpt2_means_the_starter(shop: Path, shelf: Shelf) -> None:
+    library = Library(2, shelf)
+    assert library.find("gpt2") == library.find("starter")
+    warm = library.borrow("gpt2", "cpu")
+    assert warm.model.name == "starter"
+    assert library.borrow("starter", "cpu") is warm
+    assert shelf.loaded == ["starter"]
+    assert library.borrow("lstm", "cpu").model.name == "lstm"
+
+
+def test_a_folder_does_not_hide_what_is_shipped(
+    shop: Path, model: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name in ("lstm", "gpt2", "starter"):
+        shutil.copytree(model, shop / "here" / name)
+    monkeypatch.chdir(shop / "here")
+    library = Library()
+    assert [library.find(name).kind for name in ("lstm", "gpt2", "starter")] == ["starter"] * 3
+    assert library.find("./lstm").kind == "folder"
+
+
+@pytest.mark.parametrize("name", ["starter", "gpt2", "lstm", "gru", "rnn", "", "../mine", "a b"])
+def test_a_run_cannot_take_a_name_that_is_taken(name: str) -> None:
+    with pytest.raises(InputError, match=r"A run cannot be called .*starter, gpt2, lstm, gru, rnn"):
+        run_folder(name)
+
+
+def test_this_installation_has_its_starter() -> None:
+    info = Library().find("starter")
+    assert (info.kind, info.path) == ("starter", starter_folder())
+    assert info.path is not None
+    assert (info.path / "model.safetensors").is_file()

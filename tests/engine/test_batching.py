@@ -1,7 +1,9 @@
 from __future__ import annotations
 
 import json
+from itertools import pairwise
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -12,10 +14,13 @@ from hypothesis import strategies as st
 from corpora.errors import CorpusError
 from engine.batching import (
     IGNORED,
+    Batch,
     Example,
     Examples,
+    Streams,
     TokenWriter,
     Windows,
+    next_rows,
     rows_of,
     steps_per_epoch,
 )
@@ -144,6 +149,123 @@ def test_bytes_per_target_counts_utf8(tmp_path: Path) -> None:
     assert np.flatnonzero(ids == tokenizer.eos_token_id).tolist() == [10, 13]
     assert not np.isin(ids, [1, 2]).any()  # a text holding our own token does not produce it
     assert Windows(path, 2).bytes_per_target == 12 / 14
+
+
+# ------------------------------------------------------------------------- streams, read in order
+
+
+def _streams(folder: Path, n: int, block_size: int, n_streams: int, **how: Any) -> Streams:
+    """Streams over the ids 0, 1, 2, ..., so that an id is its own place."""
+    path = folder / f"{n}.bin"
+    if not path.exists():
+        _write(path, list(range(n)), max(n, 300))
+    return Streams(path, block_size, n_streams=n_streams, **how)
+
+
+def _epoch(data: Streams, *, seed: int = 0, epoch: int = 0) -> list[Batch]:
+    n = data.n_streams
+    read = []
+    for step in range(steps_per_epoch(len(data), n)):
+        rows = next_rows(data, n, seed=seed, epoch=epoch, step=step)
+        read.append(data.batch(rows, seed=seed, epoch=epoch))
+    return read
+
+
+@given(
+    block_size=st.integers(1, 9),
+    n_streams=st.integers(1, 5),
+    spare=st.integers(0, 60),
+    epoch=st.integers(0, 99),
+)
+def test_each_row_goes_on_where_the_batch_before_ended(
+    tmp_path_factory: pytest.TempPathFactory,
+    block_size: int,
+    n_streams: int,
+    spare: int,
+    epoch: int,
+) -> None:
+    n = 2 * block_size * n_streams + 1 + spare
+    data = _streams(tmp_path_factory.getbasetemp(), n, block_size, n_streams)
+    batches = _epoch(data, epoch=epoch)
+    assert len(batches) >= 1
+    for batch in batches:
+        assert batch["input_ids"].shape == batch["labels"].shape == (n_streams, block_size)
+        assert torch.equal(batch["labels"], batch["input_ids"] + 1)
+        assert batch["n_targets"] == n_streams * block_size
+        assert batch["labels"].max() < n
+    for before, after in pairwise(batches):
+        assert torch.equal(after["input_ids"][:, 0], before["labels"][:, -1])
+    read = torch.cat([batch["input_ids"].flatten() for batch in batches])
+    assert read.unique().numel() == read.numel() == len(data) * block_size  # no id is read twice
+    # Little is left over: less than three blocks and one id at the end of each stream.
+    assert n - len(read) <= n_streams * (3 * block_size + 1)
+
+
+def test_streams_begin_with_an_epoch_and_elsewhere_in_another(tmp_path: Path) -> None:
+    data = _streams(tmp_path, 100, 8, 3, fresh=0.0)
+    first = set()
+    for epoch in range(20):
+        batches = _epoch(data, epoch=epoch)
+        assert [batch["begins"].tolist() for batch in batches] == [
+            [True] * 3,
+            [False] * 3,
+            [False] * 3,
+        ]
+        first.add(int(batches[0]["input_ids"][0, 0]))
+        again = _epoch(data, epoch=epoch)
+        assert all(
+            torch.equal(a["input_ids"], b["input_ids"]) for a, b in zip(batches, again, strict=True)
+        )
+    assert 4 < len(first) <= 8
+
+
+def test_a_share_of_rows_begins_anew_by_chance(tmp_path: Path) -> None:
+    data = _streams(tmp_path, 4 * 1_000 + 1, 2, 4, fresh=0.25)
+    drawn = torch.stack([batch["begins"] for batch in _epoch(data)])[1:].float()  # (n, B)
+    assert drawn.mean().item() == pytest.approx(0.25, abs=0.05)  # of 2,000, so 0.01 is usual
+    assert all(0.15 < share < 0.35 for share in drawn.mean(0).tolist())
+    again = torch.stack([batch["begins"] for batch in _epoch(data)])[1:]
+    other = torch.stack([batch["begins"] for batch in _epoch(data, epoch=1)])[1:]
+    assert torch.equal(again, drawn.bool())
+    assert not torch.equal(other, drawn.bool())
+    always = _streams(tmp_path, 4 * 1_000 + 1, 2, 4, fresh=1.0)
+    assert all(batch["begins"].all() for batch in _epoch(always))
+
+
+def test_streams_are_read_in_order_and_windows_are_not(tmp_path: Path) -> None:
+    streams = _streams(tmp_path, 200, 8, 3)
+    windows = Windows(streams.path, 8)
+    assert next_rows(streams, 3, seed=1, epoch=0, step=2).tolist() == [6, 7, 8]
+    n = len(windows)
+    shuffled = next_rows(windows, n, seed=1, epoch=0, step=0).tolist()
+    assert shuffled == rows_of(n, n, seed=1, epoch=0, step=0).tolist()
+    assert shuffled != list(range(n))
+
+
+def test_a_limit_holds_for_streams_too(tmp_path: Path) -> None:
+    data = _streams(tmp_path, 100, 8, 3, limit=5)
+    assert len(data) == 5
+    assert [len(batch["input_ids"]) for batch in _epoch(data)] == [3, 2]
+
+
+@pytest.mark.parametrize("rows", [[2, 3, 4], [0, 1, 2, 3, 4, 5], [1, 2], [2]])
+def test_a_batch_of_streams_is_one_block_of_each(rows: list[int], tmp_path: Path) -> None:
+    data = _streams(tmp_path, 100, 8, 3)
+    with pytest.raises(ValueError, match="batch size must be n_streams=3"):
+        data.batch(np.array(rows), seed=0, epoch=0)
+
+
+def test_streams_that_cannot_be_are_refused(tmp_path: Path) -> None:
+    assert len(_streams(tmp_path, 2 * 3 * 8 + 1, 8, 3)) == 3
+    with pytest.raises(CorpusError, match="has 48 tokens; 3 streams of two blocks of 8 need 49"):
+        _streams(tmp_path, 2 * 3 * 8, 8, 3)
+    with pytest.raises(ValueError, match="n_streams=0 must be at least 1"):
+        _streams(tmp_path, 100, 8, 0)
+    with pytest.raises(ValueError, match=r"fresh=1\.5 must be at least 0 and at most 1"):
+        _streams(tmp_path, 100, 8, 3, fresh=1.5)
+
+
+# ---------------------------------------------------------------------------------------- examples
 
 
 LETTER = Example(ids=(5, 6, 7, 8), learn=(False, False, True, True))

@@ -2,8 +2,9 @@ from __future__ import annotations
 
 import pytest
 import torch
+from transformers import GPT2LMHeadModel
 
-from engine.stepper import CacheState, TransformerStepper
+from engine.stepper import CacheState, TransformerStepper, register_stepper, stepper_of
 from tests.engine.tiny import gpt2
 
 IDS = [5, 9, 2, 30, 7, 7, 11, 1]
@@ -70,3 +71,29 @@ def test_more_ids_than_the_window_are_refused(stepper: TransformerStepper) -> No
 def test_dropout_is_off_however_the_model_comes() -> None:
     stepper = TransformerStepper(gpt2(40, dropout=0.5).train())
     assert torch.equal(stepper.start(IDS)[0], stepper.start(IDS)[0])
+
+
+class Own(TransformerStepper):
+    """A family's own."""
+
+
+class Family(GPT2LMHeadModel):
+    """A family that brings a stepper."""
+
+
+class Descendant(Family):
+    """Another kind of model, which may have other insides."""
+
+
+def test_a_family_may_bring_its_own_stepper(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("engine.stepper._FACTORIES", {})
+    config = gpt2(40).config
+    plain, own, descendant = (kind(config) for kind in (GPT2LMHeadModel, Family, Descendant))
+    assert type(stepper_of(own)) is TransformerStepper
+    register_stepper(Family, Own)
+    assert type(stepper_of(own)) is Own
+    assert stepper_of(own).model is own  # type: ignore[attr-defined]
+    assert type(stepper_of(plain)) is TransformerStepper
+    assert type(stepper_of(descendant)) is TransformerStepper
+    register_stepper(Family, TransformerStepper)  # the last word counts
+    assert type(stepper_of(own)) is TransformerStepper

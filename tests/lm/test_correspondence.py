@@ -115,6 +115,8 @@ def test_the_letters_seed_settings_and_model_are_kept(weaver: Person, voice: Voi
     assert json.loads(json.dumps(told)) == told
     assert (told["seed"], told["person"], told["date"]) == (7, "weaver", "1740-06-10")
     assert told["model_hash"] == voice.hash
+    assert told["backend"].startswith("torch ")
+    assert told["backend"].endswith(" fp32")
     assert told["settings"]["attempts"] == 2
     assert told["ai_generated"] is True
     assert told["label"] == LABEL.format(name="Ruth Weaver")

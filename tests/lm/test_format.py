@@ -35,7 +35,10 @@ HEADER = Header(
 class NoStepper:
     """A voice that only encodes."""
 
-    window = 512
+    backend = "none"
+
+    def __init__(self, window: int = 4096) -> None:
+        self.window = window
 
     def start(self, *_: object) -> None:
         raise AssertionError("nothing is written here")
@@ -43,9 +46,9 @@ class NoStepper:
     step = start
 
 
-def make_voice(*, knows_letters: bool = True) -> Voice:
+def make_voice(*, knows_letters: bool = True, window: int = 4096) -> Voice:
     tokenizer = byte_tokenizer(LETTER_TOKENS if knows_letters else ())
-    return Voice("", "", NoStepper(), tokenizer, knows_letters)  # type: ignore[arg-type]
+    return Voice("", "", NoStepper(window), tokenizer, knows_letters)  # type: ignore[arg-type]
 
 
 VOICE = make_voice()
@@ -126,7 +129,7 @@ def pair(text: str = "Why does it fall?", after: str = "") -> Pair:
 
 
 def test_the_loss_is_on_the_models_own_prose_and_what_ends_it() -> None:
-    (example,) = examples([pair()], VOICE, window=4096)
+    (example,) = examples([pair()], VOICE)
     special = VOICE.special
     learnt, run = [], ""
     for token, learn in zip(example.ids, example.learn, strict=True):
@@ -150,21 +153,27 @@ def test_the_loss_is_on_the_models_own_prose_and_what_ends_it() -> None:
 def test_an_earlier_pair_is_read_before_its_successor() -> None:
     first = replace(pair("First letter?"), id="one")
     second = replace(pair("Second letter?", after="one"), id="two")
-    both = examples([first, second], VOICE, window=4096)
+    both = examples([first, second], VOICE)
     assert "<|earlier|>First letter?" in readable(list(both[1].ids))
     assert "<|earlier|>" not in readable(list(both[0].ids))
 
 
 def test_too_long_examples_are_left_out() -> None:
-    whole = len(examples([pair()], VOICE, window=4096)[0].ids)
-    assert len(examples([pair()], VOICE, window=whole - 1)) == 1
-    assert examples([pair()], VOICE, window=whole - 2) == []
+    whole = len(examples([pair()], VOICE)[0].ids)
+    assert len(examples([pair()], make_voice(window=whole - 1))) == 1
+    assert examples([pair()], make_voice(window=whole - 2)) == []
+    assert len(examples([pair()], make_voice(window=0))) == 1
+
+
+def test_a_model_without_a_window_reads_the_whole_letter() -> None:
+    long = replace(HEADER, letter="word " * 2_000)
+    assert len(prompt_ids(make_voice(window=0), long)) > 10_000 > len(prompt_ids(VOICE, long))
 
 
 @pytest.mark.parametrize("number", [0, 40, 150])
 def test_bundled_pairs_become_examples(number: int) -> None:
     chosen = load_pairs()[number]
-    (example,) = examples([chosen], VOICE, window=20_000)
+    (example,) = examples([chosen], make_voice(window=0))
     text = readable(list(example.ids))
     for part in chosen.parts:
         assert " ".join(part.text.split()) in " ".join(text.split())
