@@ -13,7 +13,21 @@ from typing import Annotated, Any
 import typer
 from typer.core import TyperGroup
 
-from app.commands import corpora, doctor, models, people, serve, threads, train, write
+from app.commands import (
+    cells,
+    compare,
+    corpora,
+    doctor,
+    models,
+    people,
+    race,
+    sample,
+    serve,
+    threads,
+    train,
+    votes,
+    write,
+)
 from app.console import say, set_up_streams, silence_stdout
 from corpora.errors import LetterpressError
 
@@ -74,8 +88,13 @@ app.command("write")(write.write)
 app.add_typer(people.app, name="people")
 app.add_typer(threads.app, name="threads")
 app.add_typer(corpora.app, name="corpora")
+app.command("cells")(cells.cells)
 app.command("models")(models.models)
+app.command("compare")(compare.compare)
+app.command("sample")(sample.sample)
 app.command("train")(train.train)
+app.command("race")(race.race)
+app.command("votes")(votes.votes)
 app.command("serve")(serve.serve)
 app.command("doctor")(doctor.doctor)
 

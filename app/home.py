@@ -3,6 +3,7 @@
     HOME/letters.sqlite3      correspondences
     HOME/corpora              collections that were fetched
     HOME/runs                 models that were trained here
+    HOME/races                races of models on one corpus, with their reports
     HOME/exports              letters saved as Markdown, text or PDF
 
 Asking where it is creates nothing; asking for one of its folders makes that folder.
@@ -19,7 +20,7 @@ import platformdirs
 from corpora.errors import StorageError
 
 VARIABLE = "LETTERPRESS_HOME"
-Folder = Literal["corpora", "runs", "exports"]
+Folder = Literal["corpora", "runs", "races", "exports"]
 PRIVATE_FOLDER = 0o700
 PRIVATE_FILE = 0o600
 

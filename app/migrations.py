@@ -46,6 +46,35 @@ STEPS: tuple[Step, ...] = (
         ) STRICT
         """,
     ),
+    # 2: pairs of texts that were shown without names, and the votes for them
+    (
+        """
+        CREATE TABLE pairs (
+            id TEXT PRIMARY KEY CHECK (length(id) = 32),
+            owner TEXT NOT NULL,
+            prompt TEXT NOT NULL,
+            seed INTEGER NOT NULL,
+            settings TEXT NOT NULL,
+            model_a TEXT NOT NULL,
+            hash_a TEXT NOT NULL,
+            seed_a INTEGER NOT NULL,
+            text_a TEXT NOT NULL,
+            model_b TEXT NOT NULL,
+            hash_b TEXT NOT NULL,
+            seed_b INTEGER NOT NULL,
+            text_b TEXT NOT NULL,
+            created TEXT NOT NULL
+        ) STRICT
+        """,
+        "CREATE INDEX pairs_of_owner ON pairs (owner, created)",
+        """
+        CREATE TABLE votes (
+            pair TEXT PRIMARY KEY REFERENCES pairs (id) ON DELETE CASCADE,
+            choice TEXT NOT NULL CHECK (choice IN ('a', 'b', 'tie', 'bad')),
+            created TEXT NOT NULL
+        ) STRICT
+        """,
+    ),
 )
 
 _MAGIC = b"SQLite format 3\x00"

@@ -118,7 +118,15 @@ class Store:
         with self.database.writing() as connection:
             connection.execute(
                 "INSERT INTO threads VALUES (?, ?, ?, ?, ?, ?, ?)",
-                (thread_id, _text(owner), _text(person), _text(writer), _text(title), now, now),
+                (
+                    thread_id,
+                    storable(owner),
+                    storable(person),
+                    storable(writer),
+                    storable(title),
+                    now,
+                    now,
+                ),
             )
             if letter is not None:
                 self._add_sent(connection, thread_id, letter)
@@ -242,12 +250,12 @@ class Store:
                 thread_id,
                 thread_id,
                 direction,
-                _text(letter.text),
-                _text(letter.date),
-                _text(letter.place),
+                storable(letter.text),
+                storable(letter.date),
+                storable(letter.place),
                 now,
                 int(complete),
-                reply if reply is None else _text(reply),
+                reply if reply is None else storable(reply),
             ),
         )
         connection.execute("UPDATE threads SET updated = ? WHERE id = ?", (now, thread_id))
@@ -265,7 +273,7 @@ def _now() -> str:
     return datetime.now(UTC).isoformat(timespec="microseconds")
 
 
-def _text(text: str) -> str:
+def storable(text: str) -> str:
     """Refuse what SQLite would cut short (NUL) or cannot hold (half a surrogate pair)."""
     if "\x00" in text or any("\ud800" <= c <= "\udfff" for c in text):
         raise InputError(

@@ -119,13 +119,33 @@ def build() -> Any:
     """The page, not yet served."""
     import gradio as gr
 
-    from app.ui import letters
+    from app.ui.blind import BlindView
+    from app.ui.cells import CellsView
+    from app.ui.generate import GenerateView
+    from app.ui.letters import LettersTab
+    from app.ui.race import RaceView
+    from app.ui.side import SideView
+    from app.ui.surprise import SurpriseView
 
+    comparing = {
+        "Side by side": SideView,
+        "Race": RaceView,
+        "Blind": BlindView,
+        "Surprise": SurpriseView,
+        "Cells": CellsView,
+    }
     with gr.Blocks(title="Letterpress", analytics_enabled=False, delete_cache=(600, 3600)) as page:
         gr.HTML(
             '<header class="lp-head"><h1>Letterpress</h1><p>Write to somebody of another time, and '
             "get a letter back. Everything stays on this machine.</p></header>"
         )
-        with gr.Tabs(), gr.Tab("Letters"):
-            letters.LettersTab(page)
+        with gr.Tabs():
+            with gr.Tab("Letters"):
+                LettersTab(page)
+            with gr.Tab("Compare"), gr.Tabs(elem_id="lp-compare"):
+                for name, view in comparing.items():
+                    with gr.Tab(name):
+                        view(page)
+            with gr.Tab("Generate"):
+                GenerateView(page)
     return page

@@ -7,7 +7,7 @@ from pathlib import Path
 import gradio as gr
 
 _HERE = Path(__file__).parent
-CSS = _HERE / "letters.css"
+CSS = sorted(_HERE.glob("*.css"))
 SCRIPT = _HERE / "letters.js"
 
 INK = gr.themes.Color(

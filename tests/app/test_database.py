@@ -96,7 +96,7 @@ def test_an_empty_database_is_migrated(tmp_path: Path, journal: Journal | None) 
     with database.reading() as connection:
         rows = connection.execute("SELECT name, sql FROM sqlite_schema WHERE type = 'table'")
         tables = {row["name"]: row["sql"] for row in rows}
-    assert set(tables) == {"threads", "letters"}
+    assert set(tables) == {"threads", "letters", "pairs", "votes"}
     assert all(sql.strip().endswith("STRICT") for sql in tables.values())
     database.close()
 
@@ -106,12 +106,12 @@ def test_a_step_that_fails_leaves_the_schema_before_it(tmp_path: Path) -> None:
     Database(path).close()
     connection = sqlite3.connect(path, isolation_level=None)
     before = list(connection.iterdump())
-    bad = (*STEPS, ("CREATE TABLE votes (id TEXT) STRICT", "ALTER TABLE nothing RENAME TO some"))
+    bad = (*STEPS, ("CREATE TABLE stamps (id TEXT) STRICT", "ALTER TABLE nothing RENAME TO some"))
     with pytest.raises(sqlite3.OperationalError, match="nothing"):
         migrate(connection, path, bad)
     assert list(connection.iterdump()) == before
     assert connection.execute("PRAGMA user_version").fetchone()[0] == len(STEPS)
-    good = (*STEPS, ("CREATE TABLE votes (id TEXT) STRICT",))
+    good = (*STEPS, ("CREATE TABLE stamps (id TEXT) STRICT",))
     assert migrate(connection, path, good) == 1
     assert migrate(connection, path, good) == 0
     connection.close()

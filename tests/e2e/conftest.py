@@ -20,7 +20,7 @@ import pytest
 from engine.checkpoint import RunFolder
 from engine.tokenizers import byte_tokenizer
 from lm.gpt2 import LETTER_TOKENS, Size, from_scratch
-from tests.fakes import tiny_model
+from tests.fakes import tiny_model, tiny_recurrent
 
 ROOT = Path(__file__).resolve().parents[2]
 SIZES = {"desk": (1280, 900), "phone": (390, 844)}
@@ -47,11 +47,20 @@ def _tiny_model(folder: Path) -> None:
     tiny_model(folder)
 
 
+def _tiny_lstm(folder: Path) -> None:
+    tiny_recurrent(folder, "lstm")
+
+
+def _tiny_gru(folder: Path) -> None:
+    tiny_recurrent(folder, "gru")
+
+
 @pytest.fixture(scope="session")
 def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
-    """The address of `letterpress serve`, with two models of fresh weights in its home."""
+    """The address of `letterpress serve`, with models of fresh weights in its home."""
     home = tmp_path_factory.mktemp("served")
-    for name, make in (("tiny", _tiny_model), ("slow", _slow_model)):
+    tiny = (("tiny", _tiny_model), ("tiny-lstm", _tiny_lstm), ("tiny-gru", _tiny_gru))
+    for name, make in (*tiny, ("slow", _slow_model)):
         RunFolder(home / "runs" / name).publish(1, make)
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
