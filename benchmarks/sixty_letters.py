@@ -15,8 +15,9 @@ import tomllib
 from collections import Counter
 from pathlib import Path
 
+from app.library import Library
 from corpora.people import load_people
-from lm import load_voice, write_letter
+from lm import write_letter
 from lm.proof import Mark, Reply
 from lm.reading import form_of_name, signature
 from lm.request import LetterRequest
@@ -58,7 +59,7 @@ def main() -> None:
     parser.add_argument("--model", default="starter")
     parser.add_argument("--out", type=Path, default=Path("sixty_replies.md"))
     chosen = parser.parse_args()
-    voice = load_voice(chosen.model)
+    voice = Library().borrow(chosen.model).voice
     special = list(voice.tokenizer.all_special_tokens)
     asked = tomllib.loads(LETTERS.read_text("utf-8"))
     right, seconds, share, marks = 0, [], [], Counter[str]()
