@@ -90,12 +90,12 @@ def test_what_a_piece_holds_beyond_the_length_is_cut(library: Library, tmp_path:
 
 
 def test_an_end_of_text_ends_it(library: Library, tmp_path: Path) -> None:
-    name = tiny_recurrent(tmp_path / "even", even=True)  # the end is one of 287 ids
-    texts = [
-        _write(library, str(name), seed=seed, n_characters=2000, settings=WILD) for seed in range(3)
-    ]
-    assert all(len(text.text) < 2000 for text in texts)
-    assert all("<|endoftext|>" not in text.text for text in texts)
+    name = str(tiny_recurrent(tmp_path / "even", even=True))  # the end is one of 287 ids
+    for seed in range(3):
+        text = _write(library, name, seed=seed, n_characters=2000)
+        assert text.n_tokens < 4000  # of the 8,000 that may be needed for so many characters
+        assert len(text.text) < 2000
+        assert "<|endoftext|>" not in text.text
 
 
 def test_a_prompt_is_optional_and_never_an_order(

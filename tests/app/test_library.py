@@ -1,6 +1,8 @@
 from __future__ import annotations
 
 import shutil
+import subprocess
+import sys
 import threading
 from pathlib import Path
 
@@ -129,6 +131,24 @@ def test_a_recurrent_model_is_read_like_any_other(cell: str, tmp_path: Path) -> 
     assert not warm.voice.knows_letters
     assert warm.voice.stepper is warm.model.stepper
     assert (warm.voice.name, warm.voice.hash) == (name, warm.model.hash)
+
+
+@pytest.mark.slow
+def test_a_fresh_process_knows_both_families(model: str, tmp_path: Path) -> None:
+    code = (
+        "import sys; from app.library import Library;"
+        "print([type(Library().borrow(name, 'cpu').model.model).__name__ for name in sys.argv[1:]])"
+    )
+    names = [str(tiny_recurrent(tmp_path / "gru", "gru")), model]
+    done = subprocess.run(
+        [sys.executable, "-W", "error", "-c", code, *names],
+        cwd=Path(__file__).resolve().parents[2],
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=120,
+    )
+    assert done.stdout.strip() == "['CharLM', 'GPT2LMHeadModel']", done.stderr
 
 
 # ---------------------------------------------------------------------------------- what is shipped

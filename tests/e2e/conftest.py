@@ -16,6 +16,7 @@ from typing import Any
 from urllib.parse import urlsplit
 
 import pytest
+import torch
 
 from engine.checkpoint import RunFolder
 from engine.tokenizers import byte_tokenizer
@@ -36,10 +37,18 @@ _ARGUMENTS = [
 
 
 def _slow_model(folder: Path) -> None:
-    """Fresh weights again, but so many that a letter takes long enough to be stopped."""
+    """Fresh weights again, but so many that a text takes long enough to be stopped.
+
+    It never ends a text by itself, as one with fresh weights soon would: the logit of the end is a
+    product with the last layer norm's bias, made large and negative here.
+    """
     tokenizer = byte_tokenizer(LETTER_TOKENS)
-    size = Size(n_layer=12, n_embd=768, n_head=12, block_size=512)
-    from_scratch(tokenizer, size, seed=2).save_pretrained(folder)
+    size = Size(n_layer=12, n_embd=768, n_head=12, block_size=2048)
+    model = from_scratch(tokenizer, size, seed=2)
+    with torch.no_grad():
+        model.transformer.ln_f.bias.fill_(1.0)
+        model.transformer.wte.weight[tokenizer.eos_token_id] = -1.0
+    model.save_pretrained(folder)
     tokenizer.save_pretrained(folder)
 
 

@@ -59,9 +59,9 @@ def _fits(page: Any) -> bool:
 def test_two_texts_a_vote_then_the_names(page: Any, size: str, axe: str) -> None:
     _open(page)
     assert violations(page, axe) == []
-    _expect(page.get_by_role("checkbox", name="starter")).to_be_checked()
-    _expect(page.get_by_role("checkbox", name="lstm")).to_be_checked()
-    _expect(page.get_by_role("checkbox", name="tiny")).not_to_be_checked()
+    _expect(page.get_by_role("checkbox", name="starter", exact=True)).to_be_checked()
+    _expect(page.get_by_role("checkbox", name="lstm", exact=True)).to_be_checked()
+    _expect(page.get_by_role("checkbox", name="tiny", exact=True)).not_to_be_checked()
     page.get_by_label("Or your own beginning").fill(HOSTILE)
     _button(page, "Show me a pair").click()
     status = page.get_by_role("status").filter(has_text=re.compile("\\S"))
@@ -128,7 +128,7 @@ def test_stopping_and_one_model_alone(page: Any) -> None:
             box.uncheck()
     _button(page, "Show me a pair").click()
     _expect(page.get_by_role("alert")).to_contain_text("at least two different ones")
-    page.get_by_role("checkbox", name="slow").check()
+    page.get_by_role("checkbox", name="slow", exact=True).check()
     _button(page, "Show me a pair").click()
     _expect(page.get_by_role("alert")).to_have_count(0)
     _expect(page.get_by_role("progressbar", name="Both texts")).to_be_visible()

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from corpora.errors import CorpusError
@@ -171,6 +171,7 @@ def _epoch(data: Streams, *, seed: int = 0, epoch: int = 0) -> list[Batch]:
     return read
 
 
+@settings(max_examples=50, deadline=None)
 @given(
     block_size=st.integers(1, 9),
     n_streams=st.integers(1, 5),

@@ -280,6 +280,19 @@ def test_a_padded_batch_can_be_read_on(cell: str, rows: list[list[int]], later: 
     torch.testing.assert_close(after, at_once[:, -later:])
 
 
+@EVERY_CELL
+def test_a_row_that_begins_later_begins_without_a_past(cell: str) -> None:
+    model = charlm(cell)
+    with torch.inference_mode():
+        state = model(IDS).past_key_values
+        mask = torch.tensor([[1, 1, 1, 1], [0, 0, 1, 1]])
+        out = model(IDS[:, :4], attention_mask=mask, past_key_values=state).logits
+        gone_on = model(IDS[:, :4], past_key_values=state).logits
+        alone = model(IDS[1:, 2:4]).logits
+    torch.testing.assert_close(out[0], gone_on[0])
+    torch.testing.assert_close(out[1, 2:], alone[0])
+
+
 @pytest.mark.parametrize(
     "mask", [[[1, 1, 0, 1]], [[0, 1, 0, 1]], [[1, 1, 1, 0]], [[0, 0, 0, 0]]], ids=str
 )
