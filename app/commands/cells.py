@@ -13,7 +13,7 @@ from app.console import err, out, print_json, say, visible
 from app.incoming import read_letter
 
 if TYPE_CHECKING:
-    from app.cells import Hunt, Without
+    from app.compare.cells import Hunt, Without
     from recurrent.insight import Values
     from recurrent.telling import Telling
 
@@ -58,7 +58,7 @@ def cells(
     given = read_letter(text, "the model") if text else ""
     say("Starting...")
     from app import actions
-    from app.cells import Cells, check_text, own_letter
+    from app.compare.cells import Cells, check_text, own_letter
     from recurrent.insight import Unit
 
     looking = Cells(actions.library(), device)

@@ -17,8 +17,8 @@ from app.console import err, out, print_json, say, visible
 from corpora.errors import InputError
 
 if TYPE_CHECKING:
-    from app.comparing import HeldOut, Measurement
-    from app.surprise import Reading
+    from app.compare.measuring import HeldOut, Measurement
+    from app.compare.surprise import Reading
     from engine.floors import Floor
 
 
@@ -58,30 +58,30 @@ def compare(
     if surprise is not None and text is not None:
         raise InputError("--text and --surprise were both given; expected one. Leave one out.")
     say("Starting...")
-    from app import comparing
     from app.actions import library
+    from app.compare import measuring
 
     shelf = library()
-    names = models or comparing.starters(shelf)
+    names = models or measuring.starters(shelf)
     if not names:
         raise InputError("No starter is installed. Name models: letterpress compare MODEL MODEL.")
     for name in names:
         shelf.find(name)
     if surprise is not None:
-        _surprise(names, comparing.held_out_file(surprise).texts[0], device, json)
+        _surprise(names, measuring.held_out_file(surprise).texts[0], device, json)
         return
-    held_out = comparing.held_out_file(text) if text is not None else comparing.bundled()
+    held_out = measuring.held_out_file(text) if text is not None else measuring.bundled()
     found = []
     for name in names:
         with _progress(name) as told:
             found.append(
-                comparing.measure(
-                    shelf, name, held_out, comparing.PROMPT if prompt is None else prompt,
+                measuring.measure(
+                    shelf, name, held_out, measuring.PROMPT if prompt is None else prompt,
                     n_characters=chars, seed=seed, device=device, progress=told,
                 )
             )  # fmt: skip
     with _progress("floors") as told:
-        floors = comparing.floors_beside(held_out, lambda share: told("computing", share))
+        floors = measuring.floors_beside(held_out, lambda share: told("computing", share))
     if json:
         print_json(_as_json(held_out, found, floors))
     else:
@@ -110,7 +110,7 @@ def _progress(name: str) -> Iterator[Callable[[str, float], None]]:
 def _as_json(
     held_out: HeldOut, found: list[Measurement], floors: Sequence[Floor]
 ) -> dict[str, Any]:
-    from app.comparing import FLOORS_FROM, UPPER_BOUND
+    from app.compare.measuring import FLOORS_FROM, UPPER_BOUND
 
     return {
         "held_out": held_out.what,
@@ -121,7 +121,7 @@ def _as_json(
 
 
 def _print(held_out: HeldOut, found: list[Measurement], floors: Sequence[Floor]) -> None:
-    from app.comparing import FLOORS_FROM, UPPER_BOUND
+    from app.compare.measuring import FLOORS_FROM, UPPER_BOUND
 
     table = Table(box=None, pad_edge=False)
     table.add_column("")
@@ -176,8 +176,8 @@ def _known(minutes: float | None) -> str:
 
 
 def _surprise(names: list[str], text: str, device: str, json: bool) -> None:
-    from app import surprise
     from app.actions import library
+    from app.compare import surprise
 
     text = surprise.check(text)
     readings: list[Reading] = []

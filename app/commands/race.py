@@ -13,7 +13,7 @@ from rich.progress import BarColumn, Progress, TaskID, TextColumn
 from rich.table import Table
 
 from app.console import err, out, print_json, say, visible
-from app.race_settings import MODELS, TURNS, Budget, RaceSettings
+from app.race.settings import MODELS, TURNS, Budget, RaceSettings
 from corpora.errors import InputError
 
 
@@ -76,15 +76,15 @@ def race(
     if resume and folder is None:
         raise InputError("Which race shall go on? Give its folder with --out.")
     say("Starting...")
-    from app.race_folder import read_race
-    from app.races import check_free, new_race_folder
-    from app.report import write_report
+    from app.race.folder import read_race
+    from app.race.races import check_free, new_race_folder
+    from app.race.report import write_report
 
     where = folder or new_race_folder(corpus)
     check_free(where)
     if resume:
         settings = read_race(where).settings
-    from app import race as racing  # brings torch in: seconds
+    from app.race import run as racing  # brings torch in: seconds
 
     state = ""
     with _stopping() as asked, _bar() as (bar, task):
@@ -148,7 +148,7 @@ def _plain(race: Any) -> dict[str, Any]:
 
 
 def _print_table(race: Any) -> None:
-    from app.report import HEADINGS, rows
+    from app.race.report import HEADINGS, rows
 
     table = Table(box=None, pad_edge=False)
     for heading in HEADINGS:

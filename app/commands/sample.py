@@ -99,7 +99,7 @@ def _print(text: Generation, *, first: bool) -> None:
 
 
 def _as_json(text: Generation) -> dict[str, Any]:
-    from app.comparing import copied
+    from app.compare.measuring import copied
     from app.training_text import described
 
     spans = copied(text.library, text.model, text.text)

@@ -10,12 +10,12 @@ from rich.table import Table
 from rich.text import Text
 
 from app import actions
+from app.compare.votes import Votes
 from app.console import out, print_json, say, visible
-from app.votes import Votes
 from corpora.errors import InputError
 
 if TYPE_CHECKING:
-    from app.standings import Standings
+    from app.compare.standings import Standings
 
 
 def votes(
@@ -41,7 +41,7 @@ def votes(
     if not cast and not json:
         say("No votes yet. Give some on the page: letterpress serve, then Compare, Blind.")
         return
-    from app.standings import standings
+    from app.compare.standings import standings
 
     found = standings(cast)
     if json:
@@ -53,7 +53,7 @@ def votes(
 
 
 def _table(found: Standings) -> Table:
-    from app.standings import signed
+    from app.compare.standings import signed
 
     table = Table(box=None, pad_edge=False)
     interval = f"{found.settings.level:.0%} interval"

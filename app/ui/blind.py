@@ -1,7 +1,7 @@
 """Compare, Blind: two texts without names, a vote, then the names and the rating.
 
-How pairs are made is in `app.blind`, how they look in `blind_paper`. Which pair is shown is known
-to the server alone: the browser gets its words, and the names with the answer to the vote.
+How pairs are made is in `app.compare.blind`, how they look in `blind_paper`. Which pair is shown is
+known to the server alone: the browser gets its words, and the names with the answer to the vote.
 """
 
 from __future__ import annotations
@@ -18,11 +18,11 @@ from typing import Any
 import gradio as gr
 
 from app import actions
-from app.blind import PROMPTS, SHORTEST, BlindSettings, Drawing, prompt_for
-from app.standings import standings
+from app.compare.blind import PROMPTS, SHORTEST, BlindSettings, Drawing, prompt_for
+from app.compare.standings import standings
+from app.compare.votes import Choice, Votes
 from app.ui import paper
 from app.ui.blind_paper import CHOICES, pair_html, progress_html, rating_html, vote_said
-from app.votes import Choice, Votes
 from corpora.errors import InputError, LetterpressError
 from engine.sampling import SamplingSettings
 

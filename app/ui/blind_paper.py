@@ -8,9 +8,9 @@ from __future__ import annotations
 
 from html import escape
 
-from app.blind import ends_whole
-from app.standings import Standing, Standings, signed
-from app.votes import Choice, Pair, Vote
+from app.compare.blind import ends_whole
+from app.compare.standings import Standing, Standings, signed
+from app.compare.votes import Choice, Pair, Vote
 
 CHOICES: dict[Choice, str] = {
     "a": "A is better",

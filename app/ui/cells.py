@@ -1,6 +1,6 @@
 """The Cells view: one unit of a recurrent model along a text, and the model without it.
 
-How things look is in `cells_paper`; what is done is in `app.cells`. Every handler gives a
+How things look is in `cells_paper`; what is done is in `app.compare.cells`. Every handler gives a
 dictionary of parts and their news.
 """
 
@@ -15,7 +15,7 @@ from typing import Any
 import gradio as gr
 
 from app import actions
-from app.cells import (
+from app.compare.cells import (
     LONGEST,
     OPENING,
     Cells,

@@ -14,7 +14,7 @@ from html import escape
 import numpy as np
 from numpy.typing import NDArray
 
-from app.cells import Without
+from app.compare.cells import Without
 from recurrent.insight import GATES, Unit
 from recurrent.telling import NOTICED, Telling
 

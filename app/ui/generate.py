@@ -13,7 +13,8 @@ from typing import Any
 
 import gradio as gr
 
-from app import actions, comparing
+from app import actions
+from app.compare import measuring
 from app.generating import Generation
 from app.sampling import seeds_from
 from app.training_text import described
@@ -69,7 +70,7 @@ class GenerateView:
         self.plain = gr.Textbox(visible=False)
         self.file = gr.JSON(visible=False)
         self.prompt = gr.Textbox(
-            label="Prompt", value=comparing.PROMPT, lines=4, max_lines=20, interactive=True,
+            label="Prompt", value=measuring.PROMPT, lines=4, max_lines=20, interactive=True,
             elem_id="lp-generate-prompt", info="The model goes on from these words; none is fine.",
         )  # fmt: skip
         with gr.Row():
@@ -165,7 +166,7 @@ class GenerateView:
                         self.shown: gr.HTML(texts_html(round_), visible=True),
                         self.status: paper.status_html(writing),
                     }
-                round_.spans[number] = comparing.copied(text.library, text.model, text.text)
+                round_.spans[number] = measuring.copied(text.library, text.model, text.text)
                 if round_.stop.is_set():
                     break
         except Exception as problem:

@@ -1,7 +1,7 @@
 """The Race view: begin one, watch its curves grow, stop it, go on with it, save its report.
 
-A race runs in a process of its own (`app.races`); the view looks into its folder once a second
-while one runs, so closing the tab stops nothing. What is drawn comes from `app.report`.
+A race runs in a process of its own (`app.race.races`); the view looks into its folder once a second
+while one runs, so closing the tab stops nothing. What is drawn comes from `app.race.report`.
 """
 
 from __future__ import annotations
@@ -13,12 +13,12 @@ from typing import Any
 
 import gradio as gr
 
-from app import races
-from app.chart import AXES
 from app.home import home
-from app.race_folder import Race, read_race
-from app.race_settings import LETTERS, MODELS, SIZES, TOKENS, Budget, RaceSettings
-from app.report import chart_html, facts_html, report_html, samples_html, table_html, title_of
+from app.race import races
+from app.race.chart import AXES
+from app.race.folder import Race, read_race
+from app.race.report import chart_html, facts_html, report_html, samples_html, table_html, title_of
+from app.race.settings import LETTERS, MODELS, SIZES, TOKENS, Budget, RaceSettings
 from app.ui import paper
 from corpora.errors import InputError, LetterpressError
 

@@ -12,9 +12,10 @@ from typing import Any
 
 import gradio as gr
 
-from app import actions, comparing
+from app import actions
+from app.compare import measuring
+from app.compare.facts import facts_of
 from app.generating import Generation
-from app.model_facts import facts_of
 from app.sampling import seeds_from
 from app.training_text import described
 from app.ui import paper
@@ -26,8 +27,8 @@ from corpora.errors import InputError
 CSS = Path(__file__).with_suffix(".css")
 LONGEST = 2000  # characters of a column
 NOTES = (
-    f"Bits per byte: on {comparing.BUNDLED}; fewer are better, and any two models can be compared. "
-    f"{comparing.UPPER_BOUND} Speed alone: each model by itself, one after another, in one thread."
+    f"Bits per byte: on {measuring.BUNDLED}; fewer are better, and any two models can be compared. "
+    f"{measuring.UPPER_BOUND} Speed alone: each model by itself, one after another, in one thread."
 )
 _QUIET: dict[str, Any] = {"show_progress": "hidden", "api_visibility": "private"}
 News = dict[Any, Any]
@@ -79,7 +80,7 @@ class SideView:
     def _lay_out(self) -> None:
         self.key = gr.State("")
         self.prompt = gr.Textbox(
-            label="Prompt", value=comparing.PROMPT, lines=3, max_lines=12, interactive=True,
+            label="Prompt", value=measuring.PROMPT, lines=3, max_lines=12, interactive=True,
             elem_id="lp-side-prompt", info="Every model goes on from these words.",
         )  # fmt: skip
         with gr.Accordion("Settings", open=False, elem_id="lp-side-settings"):
@@ -94,10 +95,10 @@ class SideView:
                 "Stop", visible=False, elem_id="lp-side-stop", scale=0, min_width=220
             )
             self.status = gr.HTML(paper.status_html(""))
-        chosen = [*comparing.starters(actions.library()), *[NONE] * comparing.AT_MOST]
+        chosen = [*measuring.starters(actions.library()), *[NONE] * measuring.AT_MOST]
         self.models, self.bodies, self.about = [], [], []
         with gr.Row(elem_classes="lp-side-columns"):
-            for k in range(comparing.AT_MOST):
+            for k in range(measuring.AT_MOST):
                 with gr.Column(min_width=240, elem_classes="lp-side-column"):
                     self.models.append(
                         model_dropdown(
@@ -120,7 +121,7 @@ class SideView:
             self.on_go, given, shown, trigger_mode="once", concurrency_limit=4, **_QUIET
         )
         # Fanned out from one event: several listeners of the button would run one after another.
-        for k in range(comparing.AT_MOST):
+        for k in range(measuring.AT_MOST):
             begun.then(
                 partial(self.on_write, k), [self.key], [self.bodies[k], self.about[k]],
                 concurrency_limit=4, **_QUIET,
@@ -186,7 +187,7 @@ class SideView:
                 left = time_left(time.monotonic() - began, share)
                 said = f"{len(text.text)} of {text.n_characters} characters{left}"
                 yield {self.bodies[k]: _body(text, busy=True), self.about[k]: _line(said)}
-            spans = comparing.copied(text.library, text.model, text.text)
+            spans = measuring.copied(text.library, text.model, text.text)
             where = described(text.library.find(text.model))
             facts["Copied ink"] = f"{ink_share(text.text, spans):.1%}, looked for in {where}"
             if text.seconds:
@@ -254,7 +255,7 @@ def _fill_speed(text: Generation, facts: dict[str, str], tell: Progress) -> None
     spent += [about.training.budget] if about.training.budget else []
     facts["Training"] = "; ".join(spent) or "not recorded"
     loaded = text.library.borrow(text.model).model
-    speed = comparing.speed_of(loaded, text.prompt, progress=lambda share: tell("timing", share))
+    speed = measuring.speed_of(loaded, text.prompt, progress=lambda share: tell("timing", share))
     facts["Speed alone"] = (
         f"{speed.tokens_per_s:,.0f} tokens/s, {speed.characters_per_s:,.0f} characters/s"
     )
@@ -263,8 +264,8 @@ def _fill_speed(text: Generation, facts: dict[str, str], tell: Progress) -> None
 def _fill_score(text: Generation, facts: dict[str, str], tell: Progress) -> None:
     """Its bits per byte on the held-out letters."""
     loaded = text.library.borrow(text.model).model
-    score = comparing.score_of_model(
-        loaded, comparing.bundled(), lambda share: tell("scoring", share)
+    score = measuring.score_of_model(
+        loaded, measuring.bundled(), lambda share: tell("scoring", share)
     )
     bound = ", an upper bound" if facts_of(text.library, text.model).upper_bound else ""
     facts["Bits per byte"] = (
@@ -273,16 +274,16 @@ def _fill_score(text: Generation, facts: dict[str, str], tell: Progress) -> None
 
 
 def _find_floors(tell: Progress) -> None:
-    comparing.floors_beside(comparing.bundled(), lambda share: tell("computing", share))
+    measuring.floors_beside(measuring.bundled(), lambda share: tell("computing", share))
 
 
 def _notes(*, measured: bool = False) -> str:
     """What the figures mean, with the floors once they are known."""
     floors = ""
     if measured:
-        found = comparing.floors_beside(comparing.bundled())
+        found = measuring.floors_beside(measuring.bundled())
         listed = ", ".join(f"{floor.name} {floor.bits_per_byte:.3f}" for floor in found)
-        floors = f" Floors on the same bytes, from {comparing.FLOORS_FROM}: {listed}."
+        floors = f" Floors on the same bytes, from {measuring.FLOORS_FROM}: {listed}."
     return f'<p class="lp-side-notes">{escape(NOTES + floors)}</p>'
 
 

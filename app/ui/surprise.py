@@ -13,8 +13,9 @@ from typing import Any
 
 import gradio as gr
 
-from app import actions, comparing, surprise
-from app.surprise import Reading, Word
+from app import actions
+from app.compare import measuring, surprise
+from app.compare.surprise import Reading, Word
 from app.ui import paper
 from app.ui.fields import choices
 from app.ui.streaming import Rounds, Watched, in_words, time_left
@@ -53,7 +54,7 @@ class SurpriseView:
             elem_id="lp-surprise-text",
             info="Any text. What a model expects costs few bits, what surprises it many.",
         )  # fmt: skip
-        here = comparing.starters(actions.library()) or [default_model()]
+        here = measuring.starters(actions.library()) or [default_model()]
         self.models = gr.CheckboxGroup(
             choices(), value=here, label="Models, up to four", interactive=True,
             elem_id="lp-surprise-models",
@@ -92,7 +93,7 @@ class SurpriseView:
                     f"The text has {len(text):,} characters; the page colours at most {LONGEST:,}. "
                     "Shorten it, or use `letterpress compare --surprise FILE`."
                 )
-            if not 1 <= len(models) <= comparing.AT_MOST:
+            if not 1 <= len(models) <= measuring.AT_MOST:
                 raise InputError(f"{len(models)} models are chosen; expected one to four.")
             for name in models:
                 actions.library().find(name)

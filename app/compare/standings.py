@@ -11,8 +11,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from app.rating import MOST_VOTES, Difference, Match, Outcome, RatingSettings, rate
-from app.votes import Choice, Vote
+from app.compare.rating import MOST_VOTES, Difference, Match, Outcome, RatingSettings, rate
+from app.compare.votes import Choice, Vote
 
 Key = tuple[str, str]  # name and hash
 _OUTCOMES: dict[Choice, Outcome] = {"a": "first", "b": "second", "tie": "tie", "bad": "tie"}

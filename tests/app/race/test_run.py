@@ -10,13 +10,13 @@ from typing import Any
 import pytest
 import torch
 
-from app.contestants import gpt2_with_weights, make, paced, pack_corpus, vocabulary_for
-from app.race import Ended, Progress, Scored, race, race_texts
-from app.race_folder import RaceFolder, ask_to_stop, read_race
-from app.race_lane import Lane
-from app.race_results import prompt_of, spread
-from app.race_settings import MODELS, Budget, RaceSettings
-from app.report import equality
+from app.race.contestants import gpt2_with_weights, make, paced, pack_corpus, vocabulary_for
+from app.race.folder import RaceFolder, ask_to_stop, read_race
+from app.race.lane import Lane
+from app.race.report import equality
+from app.race.results import prompt_of, spread
+from app.race.run import Ended, Progress, Scored, race, race_texts
+from app.race.settings import MODELS, Budget, RaceSettings
 from corpora.errors import CorpusError, InputError
 from engine.budget import n_parameters, training_flops
 from engine.loading import load, resolve

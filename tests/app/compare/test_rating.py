@@ -8,9 +8,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from app.rating import POINTS, Match, Outcome, Rating, RatingSettings, rate
-from app.standings import signed, standings
-from app.votes import Choice, Pair, Vote, Written
+from app.compare.rating import POINTS, Match, Outcome, Rating, RatingSettings, rate
+from app.compare.standings import signed, standings
+from app.compare.votes import Choice, Pair, Vote, Written
 
 FLAT = RatingSettings(prior_sd=1e4)
 

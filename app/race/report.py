@@ -11,11 +11,11 @@ from html import escape
 from pathlib import Path
 from typing import Any
 
-from app.chart import AXES, NARROW, WIDE, chart, short
 from app.console import visible
-from app.race_folder import Point, Race
+from app.race.chart import AXES, NARROW, WIDE, chart, short
+from app.race.folder import Point, Race
 
-CSS = Path(__file__).parent / "ui" / "race.css"
+CSS = Path(__file__).parents[1] / "ui" / "race.css"
 HEADINGS = (
     "Model", "Bits per byte", "95% interval", "Parameters", "Bytes read", "Operations",
     "Training time", "Copied ink",

@@ -21,7 +21,7 @@ from datetime import datetime
 from pathlib import Path
 from typing import Any, Literal
 
-from app.race_settings import Budget, RaceSettings
+from app.race.settings import Budget, RaceSettings
 from corpora.errors import InputError, StorageError
 
 SCHEMA = 1
@@ -51,7 +51,7 @@ class Race:
     Attributes
     ----------
     facts : dict
-        `race.json` as it stands; see `app.race` for what is in it.
+        `race.json` as it stands; see `app.race.run` for what is in it.
     curves : dict
         The points of each model, in the order of the settings.
     progress : dict

@@ -8,10 +8,9 @@ from pathlib import Path
 
 import pytest
 
-from app.chart import AXES, NARROW, chart, short
-from app.race_folder import Point, Race, RaceFolder, read_race
-from app.race_settings import RaceSettings
-from app.report import (
+from app.race.chart import AXES, NARROW, chart, short
+from app.race.folder import Point, Race, RaceFolder, read_race
+from app.race.report import (
     HEADINGS,
     equality,
     report_html,
@@ -20,6 +19,7 @@ from app.report import (
     table_html,
     write_report,
 )
+from app.race.settings import RaceSettings
 
 HOSTILE = "<script>alert(1)</script><img src=x>"
 

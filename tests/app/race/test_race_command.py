@@ -15,9 +15,9 @@ from typer.testing import CliRunner, Result
 
 from app import cli
 from app.home import home
-from app.race_folder import read_race
+from app.race.folder import read_race
 
-ROOT = Path(__file__).resolve().parents[2]
+ROOT = Path(__file__).resolve().parents[3]
 
 
 def run(*arguments: str) -> Result:

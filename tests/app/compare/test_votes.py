@@ -10,9 +10,9 @@ import pytest
 from typer.testing import CliRunner, Result
 
 from app import actions, cli
+from app.compare.votes import CHOICES, Choice, Pair, Votes, Written
 from app.database import Database
 from app.migrations import STEPS, migrate
-from app.votes import CHOICES, Choice, Pair, Votes, Written
 from corpora.errors import InputError
 
 A = Written("lstm", "a" * 64, 5, "Rain fell — «ночь» 🌧.")

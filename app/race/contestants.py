@@ -12,7 +12,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from app.race_settings import RECURRENT, RaceSettings
+from app.race.settings import RECURRENT, RaceSettings
 from corpora.errors import CorpusError
 from engine.batching import Streams, Windows, steps_per_epoch
 from engine.budget import n_parameters, training_flops

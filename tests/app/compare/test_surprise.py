@@ -11,9 +11,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from app import surprise
+from app.compare import surprise
+from app.compare.surprise import LONGEST, Reading, most_different, words
 from app.library import Library
-from app.surprise import LONGEST, Reading, most_different, words
 from app.ui.surprise import STEPS, clusters, level, surprise_html
 from corpora.errors import InputError
 from tests.fakes import LETTERS, tiny_recurrent

@@ -15,11 +15,11 @@ from collections.abc import Iterator, Sequence
 from dataclasses import asdict, dataclass, field
 from typing import Any
 
+from app.compare.votes import Pair, Votes, Written
 from app.console import visible
 from app.generating import PROMPT_LONGEST, Generation
 from app.library import Library
 from app.store import storable
-from app.votes import Pair, Votes, Written
 from corpora.errors import InputError
 from engine.sampling import SamplingSettings
 

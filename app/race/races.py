@@ -12,8 +12,8 @@ from pathlib import Path
 
 import app
 from app.home import folder, home
-from app.race_folder import Race, ask_to_stop, read_race
-from app.race_settings import LETTERS, RaceSettings
+from app.race.folder import Race, ask_to_stop, read_race
+from app.race.settings import LETTERS, RaceSettings
 from corpora.errors import CorpusError, InputError
 
 _LOG = "race.log"

@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 from typer.testing import CliRunner, Result
 
 from app import cli
-from app.cells import (
+from app.compare.cells import (
     LONGEST,
     Cells,
     halves,

@@ -11,12 +11,20 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from app import actions
-from app.blind import PROMPTS, BlindSettings, Drawing, _tidy, ends_whole, equalised, prompt_for
+from app.compare.blind import (
+    PROMPTS,
+    BlindSettings,
+    Drawing,
+    _tidy,
+    ends_whole,
+    equalised,
+    prompt_for,
+)
+from app.compare.votes import CHOICES as ALL_CHOICES
+from app.compare.votes import Pair, Vote, Votes, Written
 from app.generating import Generation
 from app.library import Library
 from app.ui.blind_paper import CHOICES, pair_html, progress_html, rating_html, vote_said
-from app.votes import CHOICES as ALL_CHOICES
-from app.votes import Pair, Vote, Votes, Written
 from corpora.errors import InputError, ModelError
 from engine.generation import generate
 from engine.sampling import SamplingSettings
@@ -314,7 +322,7 @@ def test_after_the_vote_the_names_are_there(choice: str) -> None:
 
 
 def test_nothing_that_was_written_becomes_markup() -> None:
-    from app.standings import standings
+    from app.compare.standings import standings
 
     pair = Pair(
         "7" * 32, HOSTILE, 1, {}, Written(HOSTILE, "", 1, HOSTILE), Written("y", "", 2, HOSTILE), ""
@@ -327,7 +335,7 @@ def test_nothing_that_was_written_becomes_markup() -> None:
 
 
 def test_the_rating_says_what_is_to_come_and_progress_how_far() -> None:
-    from app.standings import standings
+    from app.compare.standings import standings
 
     assert "No votes yet" in rating_html(standings([]))
     html = rating_html(standings([Vote(_pair("a", "b"), "a", "now")]))

@@ -7,10 +7,10 @@ from pathlib import Path
 
 import pytest
 
-from app import comparing
-from app.comparing import HeldOut, copied, held_out_file, measure, score_of_model, speed_of
+from app.compare import measuring
+from app.compare.facts import Training, facts_of, training_of
+from app.compare.measuring import HeldOut, copied, held_out_file, measure, score_of_model, speed_of
 from app.library import Library, ModelInfo
-from app.model_facts import Training, facts_of, training_of
 from corpora.errors import CorpusError, InputError, ModelError
 from engine.tokenizers import train_bpe
 from lm.gpt2 import Size as GPT2Size
@@ -140,7 +140,7 @@ def test_a_speed_needs_something_to_time(
 
 
 def test_copies_are_found_and_nothing_else(lstm: str, library: Library) -> None:
-    known = max(comparing.letter_texts("train"), key=len)[40:140]
+    known = max(measuring.letter_texts("train"), key=len)[40:140]
     own = "Zzyq bnmw krtl~"
     (span,) = copied(library, lstm, own + known)
     assert (span.start, span.stop) == (len(own), len(own + known))
@@ -160,7 +160,7 @@ def test_all_of_a_model_is_measured(lstm: str, library: Library) -> None:
     )
     assert list(dict.fromkeys(phases)) == ["opening", "scoring", "timing", "writing"]
     assert len(found.sample.text) == found.sample.scores.n_characters == 60
-    again = comparing.sample_of(library, lstm, "dear ", n_characters=60, seed=4, device="cpu")
+    again = measuring.sample_of(library, lstm, "dear ", n_characters=60, seed=4, device="cpu")
     assert again == found.sample
     plain = json.loads(json.dumps(found.as_json()))
     assert (plain["family"], plain["score"]["n_bytes"]) == ("lstm", 22)
@@ -181,9 +181,9 @@ def test_a_persons_own_text(tmp_path: Path) -> None:
 
 
 def test_the_bundled_letters_held_out_are_no_training_letters() -> None:
-    held_out = comparing.bundled()
+    held_out = measuring.bundled()
     assert len(held_out.texts) > 50
-    assert not set(held_out.texts) & set(comparing.letter_texts("train"))
+    assert not set(held_out.texts) & set(measuring.letter_texts("train"))
     assert held_out.key == HeldOut("renamed", held_out.texts).key
 
 
@@ -197,5 +197,5 @@ def test_what_cannot_be_measured_is_told(library: Library, lstm: str) -> None:
 
 def test_starters_are_those_installed(library: Library) -> None:
     installed = [info.name for info in library.models() if info.kind == "starter"]
-    assert comparing.starters(library) == installed[:4]
-    assert comparing.starters(library)[0] == "starter"
+    assert measuring.starters(library) == installed[:4]
+    assert measuring.starters(library)[0] == "starter"

@@ -9,7 +9,7 @@ from __future__ import annotations
 import math
 from html import escape
 
-from app.race_folder import Race
+from app.race.folder import Race
 
 AXES = {
     "share": "Share of the budget",

@@ -2,8 +2,8 @@
 
 Each spends a twentieth of its budget, is scored on the same held-out bytes, and hands over; so the
 curves grow together, and a race that is stopped has something comparable of each. What a model
-costs is in `engine.budget`, how it is made in `app.contestants`, what is kept where in
-`app.race_folder`.
+costs is in `engine.budget`, how it is made in `app.race.contestants`, what is kept where in
+`app.race.folder`.
 """
 
 from __future__ import annotations
@@ -18,10 +18,10 @@ from typing import Any
 
 import torch
 
-from app.contestants import make, paced, pack_corpus, trial_seconds
-from app.race_folder import Heartbeat, Point, RaceFolder, read_race
-from app.race_lane import Lane
-from app.race_results import (
+from app.race.contestants import make, paced, pack_corpus, trial_seconds
+from app.race.folder import Heartbeat, Point, RaceFolder, read_race
+from app.race.lane import Lane
+from app.race.results import (
     HELD_OUT,
     all_floors,
     prompt_of,
@@ -31,7 +31,7 @@ from app.race_results import (
     watched,
     watched_floors,
 )
-from app.race_settings import LETTERS, RaceSettings
+from app.race.settings import LETTERS, RaceSettings
 from app.train import corpus_texts
 from corpora.errors import InputError, LetterpressError
 from corpora.letters import load_pairs
@@ -100,7 +100,7 @@ def race(
     Parameters
     ----------
     settings : RaceSettings
-        Of a resumed race, those it began with; see `race_folder.read_race`.
+        Of a resumed race, those it began with; see `folder.read_race`.
     out : Path
         Its folder.
     resume : bool

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
 
-from app.contestants import Contestant
-from app.race_folder import Point, RaceFolder
-from app.race_results import scored
+from app.race.contestants import Contestant
+from app.race.folder import Point, RaceFolder
+from app.race.results import scored
 from corpora.errors import CorpusError
 from engine.checkpoint import RunFolder, read_counters
 from engine.events import Event, Finished, Step

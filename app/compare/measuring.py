@@ -16,9 +16,9 @@ from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
+from app.compare.facts import Facts, facts_of
 from app.generating import Generation
 from app.library import Library, ModelInfo
-from app.model_facts import Facts, facts_of
 from app.training_text import described, ink_index, training_texts
 from corpora.cleaning import decode
 from corpora.compression import COMPRESSORS

@@ -10,9 +10,9 @@ from typing import Any
 
 import pytest
 
-from app import races
-from app.race_folder import Heartbeat, Point, RaceFolder, read_race
-from app.race_settings import Budget, RaceSettings
+from app.race import races
+from app.race.folder import Heartbeat, Point, RaceFolder, read_race
+from app.race.settings import Budget, RaceSettings
 from corpora.errors import CorpusError, InputError
 
 # ----------------------------------------------------------------------------------------- settings

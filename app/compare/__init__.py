@@ -1,0 +1,1 @@
+"""What the Compare views and commands do, without the page: measure, vote, look inside."""
