@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import time
-
 import torch
 
 from corpora.errors import DeviceError
@@ -37,25 +35,15 @@ def choose_device(name: str = "auto") -> torch.device:
     return torch.device(name)
 
 
-def _matmul_seconds(device: torch.device, dtype: torch.dtype) -> float:
-    a = torch.ones(768, 768, device=device, dtype=dtype)
-    best = float("inf")
-    for _ in range(4):
-        began = time.perf_counter()
-        (a @ a).sum().item()
-        best = min(best, time.perf_counter() - began)
-    return best
-
-
 def choose_precision(device: torch.device) -> str:
-    """Choose "bf16" where its matrix product clearly beats fp32 on this device, else "no".
+    """Choose "bf16" where the device multiplies it in hardware, else "no".
 
-    Measured on a CPU (about 20 ms), not looked up: the same processor name hides machines with and
-    without it.
+    Asked of the processor, not timed: on a busy machine a stopwatch now and then says otherwise, and
+    two runs from one seed would differ.
     """
     if device.type == "mps":
         return "no"
     if device.type == "cuda":
         return "bf16" if torch.cuda.is_bf16_supported(including_emulation=False) else "no"
-    fp32, bf16 = (_matmul_seconds(device, t) for t in (torch.float32, torch.bfloat16))
-    return "bf16" if bf16 < 0.7 * fp32 else "no"
+    has_bf16 = torch.cpu._is_avx512_bf16_supported() or torch.cpu._is_amx_tile_supported()
+    return "bf16" if has_bf16 else "no"

@@ -29,6 +29,9 @@ def test_a_device_that_is_absent_is_said_aloud(name: str) -> None:
         choose_device(name)
 
 
-def test_precision_is_one_of_two() -> None:
-    assert choose_precision(torch.device("cpu")) in ("bf16", "no")
+def test_precision_is_what_the_processor_says(monkeypatch: pytest.MonkeyPatch) -> None:
     assert choose_precision(torch.device("mps")) == "no"
+    monkeypatch.setattr(torch.cpu, "_is_amx_tile_supported", lambda: False)
+    for has, chosen in ((True, "bf16"), (False, "no")):
+        monkeypatch.setattr(torch.cpu, "_is_avx512_bf16_supported", lambda has=has: has)
+        assert choose_precision(torch.device("cpu")) == chosen
