@@ -38,8 +38,8 @@ def choose_device(name: str = "auto") -> torch.device:
 def choose_precision(device: torch.device) -> str:
     """Choose "bf16" where the device multiplies it in hardware, else "no".
 
-    Asked of the processor, not timed: on a busy machine a stopwatch now and then says otherwise, and
-    two runs from one seed would differ.
+    Asked of the processor, not timed: on a busy machine a stopwatch now and then says otherwise,
+    and two runs from one seed would differ.
     """
     if device.type == "mps":
         return "no"
