@@ -171,6 +171,21 @@ def axe(request: pytest.FixtureRequest) -> str:
     return script.read_text("utf-8")
 
 
+def typed(box: Any, text: str) -> None:
+    """Fill a box that may just have appeared.
+
+    Gradio gives a component its first value in the frame after it is shown, over what a script, if
+    nobody's fingers, can have put there by then.
+    """
+    frames = "() => new Promise((go) => requestAnimationFrame(() => requestAnimationFrame(go)))"
+    for _ in range(50):
+        box.fill(text)
+        box.evaluate(frames)
+        if box.input_value() == text:
+            return
+    pytest.fail(f"{text[:40]!r} does not stay in the box; it holds {box.input_value()[:40]!r}")
+
+
 def violations(page: Any, axe: str) -> list[str]:
     """What axe-core finds on the page as it stands, in a line each."""
     page.evaluate(axe)

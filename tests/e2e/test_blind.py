@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from tests.e2e.conftest import violations
+from tests.e2e.conftest import typed, violations
 
 pytestmark = [pytest.mark.e2e, pytest.mark.timeout(1200)]
 
@@ -62,7 +62,7 @@ def test_two_texts_a_vote_then_the_names(page: Any, size: str, axe: str) -> None
     _expect(page.get_by_role("checkbox", name="starter", exact=True)).to_be_checked()
     _expect(page.get_by_role("checkbox", name="lstm", exact=True)).to_be_checked()
     _expect(page.get_by_role("checkbox", name="tiny", exact=True)).not_to_be_checked()
-    page.get_by_label("Or your own beginning").fill(HOSTILE)
+    typed(page.get_by_label("Or your own beginning"), HOSTILE)
     _button(page, "Show me a pair").click()
     status = page.get_by_role("status").filter(has_text=re.compile("\\S"))
     better = _button(page, "B is better")
@@ -94,7 +94,7 @@ def test_two_texts_a_vote_then_the_names(page: Any, size: str, axe: str) -> None
     _shoot(page, f"{size}-2-names")
     assert violations(page, axe) == []
 
-    page.get_by_label("Or your own beginning").fill("")
+    typed(page.get_by_label("Or your own beginning"), "")
     _button(page, "Next pair").click()
     _expect(_button(page, "Both bad")).to_be_visible()
     assert _texts(page) != [first, second]

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from tests.e2e.conftest import violations
+from tests.e2e.conftest import typed, violations
 
 pytestmark = [pytest.mark.e2e, pytest.mark.timeout(1200)]
 
@@ -127,12 +127,12 @@ def test_mistakes_are_said_at_their_button_and_nothing_is_run(page: Any) -> None
     _button(view, "Show the unit").click()
     _expect(alert.first).to_contain_text("The unit is no whole number")
     view.get_by_label("Unit, 0 to 15").fill("3")
-    view.get_by_label("Text to read").fill("a" * 5001)
+    typed(view.get_by_label("Text to read"), "a" * 5001)
     _button(view, "Show the unit").click()
     _expect(alert.first).to_contain_text("5,001 characters; at most 5,000")
 
-    view.get_by_label("Text to read").fill(HOSTILE)
-    view.get_by_label("The samples begin with").fill(HOSTILE)
+    typed(view.get_by_label("Text to read"), HOSTILE)
+    typed(view.get_by_label("The samples begin with"), HOSTILE)
     _button(view, "Show the unit").click()
     _expect(view.locator(".lp-cells-unit i")).to_have_count(len(HOSTILE))
     _button(view, "Switch it off").click()

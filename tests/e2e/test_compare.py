@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from tests.e2e.conftest import violations
+from tests.e2e.conftest import typed, violations
 
 pytestmark = [pytest.mark.e2e, pytest.mark.timeout(1200)]
 
@@ -97,7 +97,7 @@ def test_side_by_side_is_stopped_and_refused(page: Any) -> None:
     _button(page, "Write side by side").click()
     _expect(page.get_by_role("alert")).to_contain_text("No model is chosen")
     _columns(page, "slow", "tiny-lstm")
-    page.locator("#lp-side-prompt textarea").fill(HOSTILE)
+    typed(page.locator("#lp-side-prompt textarea"), HOSTILE)
     _characters(page, "side", 2000)
     _button(page, "Write side by side").click()
     _expect(page.locator(".lp-side-line").first).to_contain_text("of 2000 characters")
@@ -111,7 +111,7 @@ def test_side_by_side_is_stopped_and_refused(page: Any) -> None:
 def test_surprise(page: Any, size: str, axe: str) -> None:
     _open(page, "Compare", "Surprise")
     text = f"Dear Sir,\n\nIt snows in 京都: 雪。 {HOSTILE}"
-    page.locator("#lp-surprise-text textarea").fill(text)
+    typed(page.locator("#lp-surprise-text textarea"), text)
     models = page.locator("#lp-surprise-models")
     for box in models.get_by_role("checkbox").all():
         box.uncheck()
@@ -156,10 +156,10 @@ def test_generate(page: Any, size: str, axe: str) -> None:
     _open(page, "Generate")
     _choose(page, "lp-generate-model", "tiny-lstm")
     prompt = f"dear sir, {HOSTILE}"
-    page.locator("#lp-generate-prompt textarea").fill(prompt)
+    typed(page.locator("#lp-generate-prompt textarea"), prompt)
     page.locator("#lp-generate-texts input[type=number]").fill("2")
     page.locator("#lp-generate-settings").get_by_role("button", name="Settings").click()
-    page.locator("#lp-generate-seed input").fill("7")
+    typed(page.locator("#lp-generate-seed input"), "7")
     page.locator("#lp-generate-guard").get_by_role("checkbox").check()
     assert violations(page, axe) == []
     _button(page, "Generate").click()
@@ -191,10 +191,10 @@ def test_generate_is_stopped_and_refused(page: Any) -> None:
     _open(page, "Generate")
     _choose(page, "lp-generate-model", "slow")
     _characters(page, "generate", 5000)
-    page.locator("#lp-generate-seed input").fill("seven")
+    typed(page.locator("#lp-generate-seed input"), "seven")
     _button(page, "Generate").click()
     _expect(page.get_by_role("alert")).to_contain_text("The seed is 'seven'")
-    page.locator("#lp-generate-seed input").fill("7")
+    typed(page.locator("#lp-generate-seed input"), "7")
     _button(page, "Generate").click()
     _expect(page.locator(".lp-generate-words")).to_be_visible()
     _expect(page.get_by_text("Text 1 of 1:")).to_be_visible()

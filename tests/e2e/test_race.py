@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from tests.e2e.conftest import PATIENCE_MS, violations
+from tests.e2e.conftest import PATIENCE_MS, typed, violations
 
 pytestmark = [pytest.mark.e2e, pytest.mark.timeout(1200)]
 
@@ -46,17 +46,17 @@ def test_a_race_goes_on_without_the_page_is_stopped_and_taken_up(
     _open(page)
     _shoot(page, f"{size}-race-1-form")
     start = page.get_by_role("button", name="Start the race")
-    page.get_by_label("Corpus").fill("/nowhere/at-all.txt")
+    typed(page.get_by_label("Corpus"), "/nowhere/at-all.txt")
     start.click()
     _expect(page.get_by_role("alert")).to_contain_text("There is no file or folder /nowhere")
 
-    page.get_by_label("Corpus").fill(corpus)
+    typed(page.get_by_label("Corpus"), corpus)
     page.get_by_role("checkbox", name="rnn").uncheck()
     page.get_by_role("checkbox", name="gru").uncheck()
-    page.get_by_label("How much").fill("soon")
+    typed(page.get_by_label("How much"), "soon")
     start.click()
     _expect(page.get_by_role("alert")).to_contain_text("The budget is 'minutes=soon'")
-    page.get_by_label("How much").fill("0.6")
+    typed(page.get_by_label("How much"), "0.6")
     start.click()
     stop = page.get_by_role("button", name="Stop the race")
     _expect(stop).to_be_visible()
