@@ -25,11 +25,10 @@ if TYPE_CHECKING:
     from lm.voice import Voice
 
 STARTER = "starter"
-# The models that are shipped: in which package, in which folder. "gpt2" is the starter's family
-# name, beside the three recurrent ones.
+_ALIASES = {"gpt2": STARTER}  # its family's name, beside the three recurrent ones
+# The models that are shipped: in which package, in which folder.
 _SHIPPED = {
     STARTER: ("lm", "starter"),
-    "gpt2": ("lm", "starter"),
     "lstm": ("recurrent", "starter/lstm"),
     "gru": ("recurrent", "starter/gru"),
     "rnn": ("recurrent", "starter/rnn"),
@@ -97,7 +96,7 @@ class Library:
         found = [
             ModelInfo(name, "starter", path, _size(path))
             for name in _SHIPPED
-            if name != "gpt2" and (path := starter_folder(name)) is not None
+            if (path := starter_folder(name)) is not None
         ]
         for run in sorted((home() / "runs").glob("*")):
             if checkpoints := sorted(run.glob("step-*")):
@@ -113,9 +112,7 @@ class Library:
         ModelError
             If there is none; the message lists the names there are.
         """
-        name = name.strip()
-        if name == "gpt2":
-            name = STARTER
+        name = _ALIASES.get(name.strip(), name.strip())
         here = {model.name: model for model in self.models()}
         if name in here:
             return here[name]
@@ -174,11 +171,13 @@ def run_folder(name: str) -> Path:
     InputError
         If the name would be another model's, or no file can have it.
     """
-    if name in _SHIPPED or not _RUN_NAME.match(name):
+    first, *others = _SHIPPED
+    taken = [first, *_ALIASES, *others]
+    if name in taken or not _RUN_NAME.match(name):
         raise InputError(
             f"A run cannot be called {name[:60]!r}; expected letters, digits, hyphens, underscores "
             f"and full stops, beginning with a letter or digit, at most 64, and none of "
-            f"{', '.join(_SHIPPED)}."
+            f"{', '.join(taken)}."
         )
     return folder("runs") / name
 

@@ -162,7 +162,10 @@ class Windows:
         """Ids and labels, both (B, T), labels one place on."""
         slack = self.n_tokens - 1 - len(self) * self.block_size
         shift = int(rng(seed, epoch, 1).integers(0, min(self.block_size, slack) + 1))
-        starts = rows * self.block_size + shift
+        return self._cut(rows * self.block_size + shift)
+
+    def _cut(self, starts: npt.NDArray[np.int64]) -> Batch:
+        """The windows that begin at these places of the file."""
         ids = np.stack([self._ids[s : s + self.block_size + 1] for s in starts]).astype(np.int64)
         both = torch.from_numpy(ids)  # (B, T + 1)
         return {
@@ -225,15 +228,9 @@ class Streams(Windows):
             )
         shift = int(rng(seed, epoch, 1).integers(0, self.block_size))
         drawn = rng(seed, epoch, 2, int(rows[0])).random(len(rows))
+        begins = torch.from_numpy((blocks == 0) | (drawn < self.fresh))
         starts = streams * self._stride + blocks * self.block_size + shift
-        ids = np.stack([self._ids[s : s + self.block_size + 1] for s in starts]).astype(np.int64)
-        both = torch.from_numpy(ids)  # (B, T + 1)
-        return {
-            "input_ids": both[:, :-1].contiguous(),
-            "labels": both[:, 1:].contiguous(),
-            "n_targets": both.shape[0] * self.block_size,
-            "begins": torch.from_numpy((blocks == 0) | (drawn < self.fresh)),
-        }
+        return {**self._cut(starts), "begins": begins}
 
 
 @dataclass(frozen=True, slots=True)

@@ -13,7 +13,6 @@ written as `lm` writes them, the models are `recurrent`'s. `--resume` goes on wh
 from __future__ import annotations
 
 import argparse
-import shutil
 import sys
 from collections import Counter
 from collections.abc import Iterator, Sequence
@@ -29,15 +28,14 @@ from corpora.errors import LetterpressError
 from corpora.letters import load_pairs
 from corpora.splitting import split_pairs
 from engine.batching import Streams, TokenWriter
-from engine.checkpoint import RunFolder, write_manifest
+from engine.checkpoint import RunFolder
 from engine.fit import FitSettings, fit
-from engine.loading import load
 from engine.packing import pack
 from engine.stepper import stepper_of
 from engine.tokenizers import character_tokenizer, encode_text, load_tokenizer
 from lm.format import examples
 from lm.gpt2 import LETTER_TOKENS
-from lm.recipes.starter import letter_texts, show, training_texts
+from lm.recipes.starter import letter_texts, ship_run, show, training_texts
 from lm.voice import Voice
 from recurrent.sizes import from_scratch, n_weights, named
 from recurrent.training import CarriedState
@@ -135,19 +133,9 @@ def train(work: Path, cell: str, stage: str, *, resume: bool, lr: float | None) 
 
 
 def ship(work: Path, cell: str, folder: Path) -> None:
-    """Write the model folder that the package carries: bf16 weights, tokenizer, card, manifest."""
-    best = RunFolder(work / cell / "answer").best()
-    if best is None:
-        raise LetterpressError(f"{work / cell} holds no checkpoint; run `answer` first.")
-    model, tokenizer = load(str(best))
-    shutil.rmtree(folder, ignore_errors=True)
-    folder.mkdir(parents=True)
-    model.to(torch.bfloat16).save_pretrained(folder, safe_serialization=True)
-    tokenizer.save_pretrained(str(folder))
-    write_card(folder, cell, work)
-    for file in folder.iterdir():
-        file.chmod(0o644)
-    write_manifest(folder)
+    """Write a starter's model folder."""
+    run = RunFolder(work / cell / "answer")
+    ship_run(run, folder, lambda: write_card(folder, cell, work))
 
 
 def main() -> None:
@@ -173,8 +161,8 @@ def main() -> None:
     if chosen.stage == "ship":
         ship(chosen.work, chosen.cell, chosen.into / chosen.cell)
     else:
-        size = named(chosen.cell, SIZE, len(load_tokenizer(chosen.work / "tokenizer")))
         vocab_size = len(load_tokenizer(chosen.work / "tokenizer"))
+        size = named(chosen.cell, SIZE, vocab_size)
         print(f"{chosen.cell}: {size}, {n_weights(chosen.cell, size, vocab_size):,} weights")
         train(chosen.work, chosen.cell, chosen.stage, resume=chosen.resume, lr=chosen.lr)
 

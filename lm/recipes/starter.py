@@ -15,7 +15,7 @@ import argparse
 import shutil
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import replace
 from itertools import islice
 from pathlib import Path
@@ -158,23 +158,35 @@ def answer(work: Path, *, resume: bool, settings: FitSettings) -> None:
     show(teach_letters(task, pairs["train"], pairs["valid"], settings, run, resume=again), run)
 
 
-def ship(work: Path, folder: Path) -> None:
-    """Write the model folder that the package carries: bf16 weights, tokenizer, card, manifest."""
-    best = RunFolder(work / "answer").best()
+def ship_run(run: RunFolder, folder: Path, describe: Callable[[], None]) -> None:
+    """Write the model folder that a package carries: bf16 weights, tokenizer, card, manifest.
+
+    `describe` writes the card once the weights are there, so that it scores what is shipped, after
+    rounding to bf16, and not what was trained.
+    """
+    best = run.best()
     if best is None:
-        raise LetterpressError(f"{work / 'answer'} holds no checkpoint; run `answer` first.")
+        raise LetterpressError(f"{run.path} holds no checkpoint; run `answer` first.")
     model, tokenizer = load_model(str(best), dtype=torch.float32)
     shutil.rmtree(folder, ignore_errors=True)
     folder.mkdir(parents=True)
     model.to(torch.bfloat16).save_pretrained(folder, safe_serialization=True)
     tokenizer.save_pretrained(str(folder))
-    # Scored as shipped, after rounding to bf16, not as trained.
-    shipped, tokenizer = load_model(str(folder))
-    before, _ = load_model(str(RunFolder(work / "long").best()))
-    write_card(folder, score(shipped, tokenizer, before), work=work)
+    describe()
     for file in folder.iterdir():
         file.chmod(0o644)
     write_manifest(folder)
+
+
+def ship(work: Path, folder: Path) -> None:
+    """Write the starter's model folder."""
+
+    def describe() -> None:
+        shipped, tokenizer = load_model(str(folder))
+        before, _ = load_model(str(RunFolder(work / "long").best()))
+        write_card(folder, score(shipped, tokenizer, before), work=work)
+
+    ship_run(RunFolder(work / "answer"), folder, describe)
 
 
 def main() -> None:
