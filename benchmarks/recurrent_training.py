@@ -6,7 +6,8 @@
 One unit is a character that was learnt from: forward, backward, gradient clipping and one update of
 Adam. Every variant has the same shape (96 characters, an embedding as wide as the layers, a head of
 its own) and reads the same random ids; Keras trains with `fit` on TensorFlow, as it comes. Each
-runs in a process of its own, in turn. The floor is the matrix work of a step at the speed of a
+runs in processes of its own, in turn, a new one for each round: where the buffers of a process come
+to lie makes a step of 2x128 up to half as long again, for as long as it lives. The floor is the matrix work of a step at the speed of a
 square matrix product, in the precision of ours, measured in the same run.
 """
 
@@ -238,7 +239,7 @@ def main() -> None:
                 "Keras 3 on TensorFlow": "keras",
             }
             variants = {name: ["--worker", short, size, cell] for name, short in names.items()}
-            timings, absent = interleave_workers(Path(__file__), variants, chosen.rounds)
+            timings, absent = interleave_workers(Path(__file__), variants, chosen.rounds, anew=True)
             floor = matmul_flops("bf16") / SHAPES[size].flops
             share = timings["letterpress, bf16"].median / floor
             notes = {"letterpress, bf16": f"{share:.0%} of the bf16 floor of {floor:,.0f}"}

@@ -1,6 +1,6 @@
 """Sixty letters, five to each of twelve people: is the form right, how are sentences marked?
 
-    python benchmarks/sixty_letters.py [--model NAME] [--out replies.md]
+    python benchmarks/sixty_letters.py [--model NAME] --out FILE
 
 Prints a line of counts and writes every reply with its marks, to be read: nothing here judges
 prose.
@@ -57,7 +57,7 @@ def main() -> None:
     """Write the sixty replies."""
     parser = argparse.ArgumentParser(description="Write sixty replies and check their form.")
     parser.add_argument("--model", default="starter")
-    parser.add_argument("--out", type=Path, default=Path("sixty_replies.md"))
+    parser.add_argument("--out", type=Path, required=True, help="where the replies go")
     chosen = parser.parse_args()
     voice = Library().borrow(chosen.model).voice
     special = list(voice.tokenizer.all_special_tokens)

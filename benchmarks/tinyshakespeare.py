@@ -79,11 +79,11 @@ class Entries:
 
     def lstm(self) -> Entry:
         """Two layers, 320 wide."""
-        return self._recurrent("lstm", Size(2, 320), 4e-3)
+        return self._recurrent("lstm", Size(2, 320), 1e-2)
 
     def gru(self) -> Entry:
         """Two layers, 368 wide: as many weights."""
-        return self._recurrent("gru", Size(2, 368), 3e-3)
+        return self._recurrent("gru", Size(2, 368), 5e-3)
 
     def gpt2(self) -> Entry:
         """Four layers, 192 wide, over pieces of words."""

@@ -81,9 +81,9 @@ class Worker:
 
 
 def interleave_workers(
-    script: Path, variants: Mapping[str, Sequence[str]], rounds: int
+    script: Path, variants: Mapping[str, Sequence[str]], rounds: int, *, anew: bool = False
 ) -> tuple[dict[str, Timing], dict[str, str]]:
-    """Time workers A B C A B C, after one round that does not count.
+    """Time workers A B C A B C, after one round of each process that does not count.
 
     Parameters
     ----------
@@ -91,26 +91,34 @@ def interleave_workers(
         The benchmark; it is run as a worker with each variant's arguments.
     variants : mapping of name to arguments
         The first is the one the others are compared with.
+    anew : bool
+        Whether each round has processes of its own.
 
     Returns
     -------
     dict of Timing, and dict of name to what is missing for variants that cannot run here
     """
-    workers = {name: Worker.start(script, arguments) for name, arguments in variants.items()}
-    absent = {name: worker.missing for name, worker in workers.items() if worker.missing}
-    here = {name: worker for name, worker in workers.items() if not worker.missing}
-    speeds: dict[str, list[float]] = {name: [] for name in here}
-    try:
-        for i in range(rounds + 1):
-            for name, worker in here.items():
-                speed = worker.round()
-                if i:
-                    speeds[name].append(speed)
-                print(f"\r{i}/{rounds} {name:<40}", end="", file=sys.stderr, flush=True)
-        print(file=sys.stderr)
-    finally:
-        for worker in here.values():
-            worker.stop()
+    speeds: dict[str, list[float]] = {name: [] for name in variants}
+    absent: dict[str, str] = {}
+    for start in range(rounds if anew else 1):
+        workers = {
+            name: Worker.start(script, variants[name]) for name in variants if name not in absent
+        }
+        absent |= {name: worker.missing for name, worker in workers.items() if worker.missing}
+        try:
+            for i in range(2 if anew else rounds + 1):
+                for name in (name for name in variants if name not in absent):
+                    speed = workers[name].round()
+                    if i:
+                        speeds[name].append(speed)
+                    print(
+                        f"\r{start + i}/{rounds} {name:<40}", end="", file=sys.stderr, flush=True
+                    )
+        finally:
+            for worker in workers.values():
+                worker.stop()
+    print(file=sys.stderr)
+    speeds = {name: own for name, own in speeds.items() if own}
     first = next(iter(speeds.values()))
     return {name: timing_of(own, first) for name, own in speeds.items()}, absent
 

@@ -166,8 +166,8 @@ class Windows:
 
     def _cut(self, starts: npt.NDArray[np.int64]) -> Batch:
         """The windows that begin at these places of the file."""
-        ids = np.stack([self._ids[s : s + self.block_size + 1] for s in starts]).astype(np.int64)
-        both = torch.from_numpy(ids)  # (B, T + 1)
+        places = starts[:, None] + np.arange(self.block_size + 1)
+        both = torch.from_numpy(self._ids[places].astype(np.int64))  # (B, T + 1)
         return {
             "input_ids": both[:, :-1].contiguous(),
             "labels": both[:, 1:].contiguous(),

@@ -6,7 +6,6 @@ from pathlib import Path
 from typing import Any
 
 import torch
-import torch.nn.functional as F
 from safetensors import SafetensorError
 from safetensors.torch import load_model
 from torch import nn
@@ -14,7 +13,8 @@ from transformers import PreTrainedModel, PreTrainedTokenizerBase
 from transformers.utils import logging as hf_logging
 
 from corpora.errors import ModelError
-from engine.batching import IGNORED, Batch
+from engine.batching import Batch
+from engine.cross_entropy import mean_cross_entropy
 
 
 class NextToken(nn.Module):
@@ -31,10 +31,7 @@ class NextToken(nn.Module):
         `batch` holds `input_ids` and `labels`, both (B, T); labels are already one place on.
         """
         out: Any = self.model(input_ids=batch["input_ids"], use_cache=False)
-        logits = out.logits  # (B, T, V)
-        return F.cross_entropy(
-            logits.flatten(0, 1).float(), batch["labels"].flatten(), ignore_index=IGNORED
-        )
+        return mean_cross_entropy(out.logits, batch["labels"])  # logits (B, T, V)
 
     def save(self, folder: Path) -> None:
         """Write a model folder: weights, configuration, tokenizer."""

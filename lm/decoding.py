@@ -144,7 +144,7 @@ class GPT2Stepper:
         if not supports(model):
             raise ValueError(
                 f"model is a {type(model).__name__} on {model.device}; expected a GPT2LMHeadModel "
-                "on the CPU with gelu_new and without cross attention"
+                f"on the CPU with {' or '.join(_GELU)} and without cross attention"
             )
         if precision not in (None, "fp32", "int8"):
             raise ValueError(f"precision={precision!r} must be 'fp32' or 'int8'")
@@ -258,6 +258,9 @@ def _attend(query: Row, keys: Row, values: Row) -> Row:
     return row
 
 
+_GELU = ("gelu_new", "gelu_pytorch_tanh")  # one function, by the names of its two kernels
+
+
 def _gelu(x: Row) -> Row:
     """Hendrycks and Gimpel 2016, section 2, with tanh; torch does it in one pass."""
     y: Row = F.gelu(torch.from_numpy(x), approximate="tanh").numpy()
@@ -269,7 +272,7 @@ def supports(model: Any) -> bool:
     return (
         isinstance(model, GPT2LMHeadModel)
         and model.device.type == "cpu"
-        and model.config.activation_function == "gelu_new"
+        and model.config.activation_function in _GELU
         and not model.config.add_cross_attention
     )
 

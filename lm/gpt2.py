@@ -13,6 +13,9 @@ PASSAGE, EARLIER, LETTER, REPLY = "<|passage|>", "<|earlier|>", "<|letter|>", "<
 FORM, OWN, SET = "<|form|>", "<|own|>", "<|set|>"
 LETTER_TOKENS = (FROM, TO, DATE, PLACE, PASSAGE, EARLIER, LETTER, REPLY, FORM, OWN, SET)
 
+# GPT-2's activation under the name of torch's own kernel; "gelu_new" is the same in eight passes.
+GELU = "gelu_pytorch_tanh"
+
 
 @dataclass(frozen=True, slots=True)
 class Size:
@@ -58,6 +61,7 @@ def from_scratch(
         attn_pdrop=dropout,
         bos_token_id=tokenizer.bos_token_id,
         eos_token_id=tokenizer.eos_token_id,
+        activation_function=GELU,
     )
     return GPT2LMHeadModel(config)
 

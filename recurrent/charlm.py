@@ -184,12 +184,16 @@ class CharLM(PreTrainedModel, GenerationMixin):  # type: ignore[misc]
             for gate in weight_hh.split(hidden):  # type: ignore[no-untyped-call]
                 nn.init.orthogonal_(gate)  # keeps gradients their length (Saxe et al. 2014)
             for gate in weight_ih.split(hidden):  # type: ignore[no-untyped-call]
-                nn.init.xavier_uniform_(gate)
+                # Twice Xavier's: the hidden values of the layer below are products of gates, and
+                # what two such layers make of them would hardly reach the head.
+                nn.init.xavier_uniform_(gate, gain=2.0)
             nn.init.zeros_(bias_ih)
             nn.init.zeros_(bias_hh)
             if isinstance(module, nn.LSTM):
                 # Begin by remembering (Jozefowicz et al. 2015); torch's order is i, f, g, o.
                 nn.init.ones_(bias_ih[hidden : 2 * hidden])
+        elif isinstance(module, nn.Embedding) and not self.config.tie_word_embeddings:
+            nn.init.normal_(module.weight)
         elif isinstance(module, nn.Linear | nn.Embedding):
             nn.init.normal_(module.weight, std=module.weight.shape[1] ** -0.5)
             if isinstance(module, nn.Linear) and module.bias is not None:

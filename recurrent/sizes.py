@@ -22,7 +22,7 @@ class Size:
 
 
 # Hidden widths of an LSTM; the other cells get the width that gives them as many weights.
-SIZES = {"nano": Size(2, 128), "tiny": Size(2, 256), "small": Size(2, 480)}
+SIZES = {"nano": Size(2, 128), "tiny": Size(2, 256), "small": Size(2, 464)}
 
 
 def n_weights(cell: str, size: Size, vocab_size: int) -> int:

@@ -11,14 +11,14 @@ from pathlib import Path
 from typing import Any
 
 import torch
-import torch.nn.functional as F
 from safetensors import SafetensorError
 from safetensors.torch import load_file, save_file
 from torch import Tensor
 from transformers import PreTrainedTokenizerBase
 
 from corpora.errors import ModelError
-from engine.batching import IGNORED, Batch
+from engine.batching import Batch
+from engine.cross_entropy import mean_cross_entropy
 from engine.text_model import NextToken
 from recurrent.charlm import CharLM, RecurrentState
 
@@ -48,9 +48,7 @@ class CarriedState(NextToken):
             before = RecurrentState(before.map(lambda part: part * kept), before.length)
         out: Any = self.model(input_ids=batch["input_ids"], past_key_values=before, use_cache=True)
         self._carried[self.training] = out.past_key_values.detached()
-        return F.cross_entropy(
-            out.logits.flatten(0, 1).float(), batch["labels"].flatten(), ignore_index=IGNORED
-        )
+        return mean_cross_entropy(out.logits, batch["labels"])
 
     def forget(self) -> None:
         """Begin the next batch without a past."""

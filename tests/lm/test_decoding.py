@@ -14,6 +14,7 @@ from engine.stepper import TransformerStepper
 from engine.tokenizers import encode_text, load_tokenizer
 from lm.agreement import agreement
 from lm.decoding import GPT2Stepper, Precision, precision_for, stepper_for, supports
+from lm.gpt2 import GELU
 from lm.voice import starter_folder
 
 V, WINDOW = 40, 200
@@ -25,6 +26,7 @@ VARIANTS: dict[str, dict[str, Any]] = {
     "another inner width": {"n_inner": 48},
     "a head of its own": {"tie_word_embeddings": False},
     "another epsilon": {"layer_norm_epsilon": 0.1},
+    "the activation by its other name": {"activation_function": GELU},
 }
 
 
