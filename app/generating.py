@@ -16,6 +16,7 @@ from corpora.errors import InputError
 from engine.copyguard import CopyGuard
 from engine.generation import generate
 from engine.sampling import SamplingSettings
+from engine.stepper import without_end
 from engine.tokenizers import encode_text, special_ids
 
 LONGEST = 100_000  # characters
@@ -66,14 +67,11 @@ class Generation:
         loaded = self.library.borrow(self.model, self.device).model
         end = int(loaded.tokenizer.eos_token_id)
         ids = [end, *encode_text(loaded.tokenizer, self.prompt)]
-        window = loaded.stepper.window
-        if window and len(ids) > window // 2:
-            ids = ids[-(window // 2) :]  # the end of a long prompt, and room to go on
         guard = None
         if self.guard:
             guard = CopyGuard(ink_index(self.library, self.model), loaded.tokenizer, GUARDED)
         pieces = generate(
-            loaded.stepper,
+            without_end(loaded.stepper),
             loaded.tokenizer,
             ids,
             self.settings,

@@ -111,9 +111,7 @@ def interleave_workers(
                     speed = workers[name].round()
                     if i:
                         speeds[name].append(speed)
-                    print(
-                        f"\r{start + i}/{rounds} {name:<40}", end="", file=sys.stderr, flush=True
-                    )
+                    print(f"\r{start + i}/{rounds} {name:<40}", end="", file=sys.stderr, flush=True)
         finally:
             for worker in workers.values():
                 worker.stop()

@@ -98,3 +98,48 @@ def register_stepper(kind: type[PreTrainedModel], factory: Factory) -> None:
 def stepper_of(model: PreTrainedModel) -> Stepper[Any]:
     """The stepper for a model: its family's own, else the one for any model with a cache."""
     return _FACTORIES.get(type(model), TransformerStepper)(model)
+
+
+@dataclass(frozen=True, slots=True)
+class SlidingState:
+    """A stepper's own state, and the ids it has read."""
+
+    inner: Any
+    ids: tuple[int, ...]
+
+
+class SlidingStepper:
+    """A stepper without end over one with a window: where that is full, its last half is read anew.
+
+    What stood before is forgotten then, as in any model with a window.
+    """
+
+    window = 0
+
+    def __init__(self, stepper: Stepper[Any]) -> None:
+        self.stepper = stepper
+        self.backend = stepper.backend
+
+    def start(
+        self, ids: Sequence[int], state: SlidingState | None = None
+    ) -> tuple[torch.Tensor, SlidingState]:
+        """Read ids, of too many the last."""
+        read = (*(state.ids if state else ()), *ids)
+        if len(read) > self.stepper.window:
+            read = read[-max(1, self.stepper.window // 2) :]
+            logits, inner = self.stepper.start(read)
+        else:
+            logits, inner = self.stepper.start(ids, state.inner if state else None)
+        return logits, SlidingState(inner, read)
+
+    def step(self, token: int, state: SlidingState) -> tuple[torch.Tensor, SlidingState]:
+        """Read one id more."""
+        if len(state.ids) == self.stepper.window:
+            return self.start((token,), state)
+        logits, inner = self.stepper.step(token, state.inner)
+        return logits, SlidingState(inner, (*state.ids, token))
+
+
+def without_end(stepper: Stepper[Any]) -> Stepper[Any]:
+    """The stepper itself, or one that slides its window."""
+    return SlidingStepper(stepper) if stepper.window else stepper

@@ -26,10 +26,12 @@ MAY_USE = {
     "app": {"lm", "recurrent", "engine", "corpora"},
 }
 PACKAGES = tuple(MAY_USE)
-# Third parties. `lm` and `recurrent` take from outside what `engine` may take, and no more.
+# Third parties. `lm` takes from outside what `engine` may take; `recurrent` also what its lab needs
+# for the baselines (scikit-learn), for MATLAB's files (scipy) and for images.
 MODELS = {"torch", "numpy", "transformers", "tokenizers", "safetensors", "accelerate"}
+LAB = {"sklearn", "scipy", "PIL"}
 READERS = {"charset_normalizer", "ftfy", "zstandard"}
-OUTSIDE = {"corpora": READERS, "engine": MODELS, "lm": MODELS, "recurrent": MODELS}
+OUTSIDE = {"corpora": READERS, "engine": MODELS, "lm": MODELS, "recurrent": MODELS | LAB}
 CONVERTERS = {"datasets"}  # in `corpora`, and only inside the functions that convert
 LONGEST = 400
 

@@ -62,11 +62,11 @@ def training_of(info: ModelInfo) -> Training:
     if any(folder.glob("step-*")):
         folder = RunFolder(folder).best() or folder
     scores, state = _record(folder / "scores.json"), _record(folder / "state.json")
-    minutes, read = _number(scores, "training_minutes"), _number(scores, "characters_read")
+    minutes, read = _number(scores, "training_minutes"), _number(scores, "bytes_read")
     if minutes is None and (spent := _number(state, "spent")) is not None:
         minutes = spent / 60
     if read is not None:
-        return Training(minutes, f"{read:,.0f} characters read")
+        return Training(minutes, f"{read:,.0f} bytes read")
     settings = state.get("settings")
     rows = _number(settings if isinstance(settings, dict) else {}, "batch_size")
     steps = _number(state, "step")

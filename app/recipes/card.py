@@ -13,51 +13,44 @@ from corpora.letters import load_pairs
 from corpora.splitting import split_pairs
 from engine.loading import load_ready
 from engine.scoring import bits_per_byte
-from lm.recipes.card import copied, frozen_books, frozen_letters, line, stages
+from lm.recipes.card import copied, ending, frozen_books, frozen_letters, head, line, stages
 from lm.voice import voice_of
 
 _NAMES = {"rnn": "plain recurrent network", "lstm": "LSTM", "gru": "GRU"}
 
 
-def _read(work: Path, cell: str) -> tuple[int, float]:
-    """Characters read, and the minutes it took, over both stages."""
-    n, minutes = 0, 0.0
-    for stage in ("read", "answer"):
+def _read(work: Path, cell: str, block: int) -> tuple[int, float, float]:
+    """Characters read, their bytes, and the minutes it took, over both stages."""
+    n, n_bytes, minutes = 0, 0.0, 0.0
+    for stage, corpus in (("read", "train.json"), ("answer", "letters-train.json")):
         last = max((work / cell / stage).glob("step-*/state.json"))
         state = json.loads(last.read_text("utf-8"))
-        n += state["step"] * state["settings"]["batch_size"] * 256
+        meta = json.loads((work / corpus).read_text("utf-8"))
+        read = state["step"] * state["settings"]["batch_size"] * block
+        n, n_bytes = n + read, n_bytes + read * meta["n_bytes"] / meta["n_tokens"]
         minutes += state["spent"] / 60
-    return n, minutes
+    return n, n_bytes, minutes
 
 
-def write_card(folder: Path, cell: str, work: Path) -> None:
+def write_card(folder: Path, cell: str, work: Path, block: int) -> None:
     """Score the shipped weights; write `README.md` (the card) and `scores.json` beside them."""
     loaded = load_ready(str(folder), "cpu")
     config, model = loaded.model.config, loaded.model
     books = bits_per_byte(model, loaded.tokenizer, frozen_books())
     bundled = bits_per_byte(model, loaded.tokenizer, frozen_letters())
-    ink, own_share, n_replies = copied(voice_of(loaded, cell))
-    n_read, minutes = _read(work, cell)
+    ink = copied(voice_of(loaded, cell))
+    n_read, n_bytes, minutes = _read(work, cell, block)
     n_weights = sum(p.numel() for p in model.parameters())
     pairs = split_pairs(load_pairs())
     measured = {
         "letter_books": asdict(books),
         "bundled_letters": asdict(bundled),
-        "copied_share_of_own_words": ink,
-        "own_share_of_words": own_share,
-        "replies_measured": n_replies,
-        "characters_read": n_read,
+        **ink.facts(),
+        "bytes_read": round(n_bytes),
         "training_minutes": minutes,
     }
     (folder / "scores.json").write_text(json.dumps(measured, indent=1) + "\n", "utf-8")
-    text = f"""---
-license: apache-2.0
-language: en
-library_name: transformers
-pipeline_tag: text-generation
-tags: [letters, correspondence, history, small, recurrent]
----
-
+    text = f"""{head("recurrent")}
 # The letterpress {cell} starter
 
 A {_NAMES[cell]} over characters: {config.num_hidden_layers} layers, {config.hidden_size} wide,
@@ -72,7 +65,7 @@ historical person, and as statements of fact they are worth nothing.**
 {torch.__version__}, transformers {transformers.__version__}. The texts of the GPT-2 starter: 100
 public-domain letter books and general public-domain prose, of which {n_read:,} characters were
 read in all; then {len(pairs["train"])} bundled letters with their replies, among stretches of the
-books. The state is carried through the text; gradients reach back 256 characters. All three
+books. The state is carried through the text; gradients reach back {block} characters. All three
 recurrent starters have about as many weights and read the same characters in the same order.
 
 {stages(work / cell, ("read", "answer"))}
@@ -80,13 +73,5 @@ recurrent starters have about as many weights and read the same characters in th
 ## Measured on the frozen test part, as shipped in bf16
 
 - letter books: {line(books)} bits per byte
-- bundled letters, read as plain text: {line(bundled)} bits per byte
-- of the model's own words in {n_replies} replies to held-out letters, {ink:.1%} lie in runs of
-  eight words copied from the training replies; {own_share:.0%} of the words of those replies are
-  the model's own.
-
-## Limits
-
-It knows no history. It keeps the prejudices of the old books it read. It writes English only.
-"""
+{ending(bundled, ink)}"""
     (folder / "README.md").write_text(text, "utf-8")

@@ -57,9 +57,35 @@ def score(model: Any, tokenizer: Any, before: Any) -> Scores:
     )
 
 
-def copied(voice: Voice) -> tuple[float, float, int]:
-    """The share of the model's own words in runs of eight copied from the bundled training letters,
-    the share of `own` words in the replies, and how many replies were written."""
+@dataclass(frozen=True, slots=True)
+class Copied:
+    """How much of what a model writes is its own, and how much of that is copied.
+
+    Attributes
+    ----------
+    ink : float
+        The share of its own words in runs of eight copied from the bundled training letters.
+    own_share : float
+        The share of its own words among all words of the replies.
+    n_replies : int
+        How many replies were written to see that.
+    """
+
+    ink: float
+    own_share: float
+    n_replies: int
+
+    def facts(self) -> dict[str, float]:
+        """For `scores.json`."""
+        return {
+            "copied_share_of_own_words": self.ink,
+            "own_share_of_words": self.own_share,
+            "replies_measured": self.n_replies,
+        }
+
+
+def copied(voice: Voice) -> Copied:
+    """Write replies to held-out letters and see what of them is copied."""
     pairs = split_pairs(load_pairs())
     asked = (pairs["test"] + pairs["valid"])[:_SAMPLES]
     own, share = [], 0.0
@@ -70,7 +96,32 @@ def copied(voice: Voice) -> tuple[float, float, int]:
         own.append(" ".join(s.text for s in reply.sentences if s.mark is Mark.OWN))
         share += reply.own_share / len(asked)
     training = [p.reply.text for p in pairs["train"]]
-    return copied_share("\n".join(own), training), share, len(asked)
+    return Copied(copied_share("\n".join(own), training), share, len(asked))
+
+
+def head(*tags: str) -> str:
+    """What the hub reads of a card."""
+    return f"""---
+license: apache-2.0
+language: en
+library_name: transformers
+pipeline_tag: text-generation
+tags: [{", ".join(("letters", "correspondence", "history", "small", *tags))}]
+---
+"""
+
+
+def ending(bundled: Score, ink: Copied) -> str:
+    """What the cards of all starters end with: the letters they write, and their limits."""
+    return f"""- bundled letters, read as plain text: {line(bundled)} bits per byte
+- of the model's own words in {ink.n_replies} replies to held-out letters, {ink.ink:.1%} lie in runs
+  of eight words copied from the training replies; {ink.own_share:.0%} of the words of those replies
+  are the model's own.
+
+## Limits
+
+It knows no history. It keeps the prejudices of the old books it read. It writes English only.
+"""
 
 
 def line(score: Score) -> str:
@@ -95,7 +146,7 @@ def spent(work: Path) -> dict[str, float]:
             meta = json.loads(corpus.read_text("utf-8"))
             ids = state["step"] * rows * windows[stage]
             read += ids * meta["n_bytes"] / meta["n_tokens"]
-    return {"training_minutes": round(minutes, 2), "characters_read": round(read)}
+    return {"training_minutes": round(minutes, 2), "bytes_read": round(read)}
 
 
 def stages(work: Path, names: Sequence[str]) -> str:
@@ -118,26 +169,17 @@ def write_card(folder: Path, scores: Scores, *, work: Path) -> None:
     """Write `README.md` (the card) and `scores.json` into the model folder."""
     config = json.loads((folder / "config.json").read_text("utf-8"))
     tokens = json.loads((work / "train.json").read_text("utf-8"))
-    ink, own_share, n_replies = copied(load_voice(str(folder)))
+    ink = copied(load_voice(str(folder)))
     pairs = split_pairs(load_pairs())
     measured = {
         **spent(work),
         "letter_books": asdict(scores.books),
         "letter_books_before_answering": asdict(scores.books_before),
         "bundled_letters": asdict(scores.bundled),
-        "copied_share_of_own_words": ink,
-        "own_share_of_words": own_share,
-        "replies_measured": n_replies,
+        **ink.facts(),
     }
     (folder / "scores.json").write_text(json.dumps(measured, indent=1) + "\n", "utf-8")
-    text = f"""---
-license: apache-2.0
-language: en
-library_name: transformers
-pipeline_tag: text-generation
-tags: [letters, correspondence, history, small]
----
-
+    text = f"""{head()}
 # The letterpress starter
 
 A GPT-2 of {config["n_layer"]} layers, {config["n_embd"]} wide, {config["vocab_size"]}
@@ -165,13 +207,5 @@ with the loss on the reply's own prose.
 
 - letter books: {line(scores.books)} bits per byte; before the last two stages, which teach it to
   answer and cost it its ease with books: {line(scores.books_before)}
-- bundled letters, read as plain text: {line(scores.bundled)} bits per byte
-- of the model's own words in {n_replies} replies to held-out letters, {ink:.1%} lie in runs of
-  eight words copied from the training replies; {own_share:.0%} of the words of those replies are
-  the model's own.
-
-## Limits
-
-It knows no history. It keeps the prejudices of the old books it read. It writes English only.
-"""
+{ending(scores.bundled, ink)}"""
     (folder / "README.md").write_text(text, "utf-8")

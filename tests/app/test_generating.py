@@ -124,14 +124,16 @@ def test_a_text_begins_where_texts_begin_and_goes_on_from_its_prompt(
     assert text.text == tokenizer.decode(expected)
 
 
-@pytest.mark.parametrize("n", [1, 254, 255, 256, 511, 512, 2000])
-def test_a_window_keeps_the_end_of_a_long_prompt(n: int, library: Library, model: str) -> None:
+@pytest.mark.parametrize("n", [1, 511, 512, 2000])
+def test_of_a_prompt_longer_than_the_window_the_end_is_read(
+    n: int, library: Library, model: str
+) -> None:
     prompt = "".join("abcdefghijklmnopqrstuvwxyz"[i % 26] for i in range(n))
     how = {"settings": SamplingSettings(0.0), "n_characters": 20}
     text = _write(library, model, prompt, **how)
-    assert text.n_tokens >= 20
-    if n > 255:  # only the last 256 of a window of 512 are read
-        assert text.text == _write(library, model, "x" + prompt[-256:], **how).text
+    assert text.n_tokens >= 20  # also where the prompt has filled the window
+    if n > 511:  # with the id that begins a text more than the window: its last 256 are read
+        assert text.text == _write(library, model, "x" * 500 + prompt[-256:], **how).text
 
 
 def test_a_recurrent_model_reads_all_of_a_long_prompt(

@@ -32,9 +32,7 @@ def test_value_and_gradient_are_those_of_torch(dtype: torch.dtype, n_ignored: in
     theirs, _ = _batch(dtype, n_ignored)
     exact = torch.promote_types(dtype, torch.float32)
     loss = mean_cross_entropy(ours, labels)
-    wanted = F.cross_entropy(
-        theirs.flatten(0, 1).to(exact), labels.flatten(), ignore_index=IGNORED
-    )
+    wanted = F.cross_entropy(theirs.flatten(0, 1).to(exact), labels.flatten(), ignore_index=IGNORED)
     (3 * loss).backward()
     (3 * wanted).backward()
     torch.testing.assert_close(loss, wanted)

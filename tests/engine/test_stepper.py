@@ -4,7 +4,13 @@ import pytest
 import torch
 from transformers import GPT2LMHeadModel
 
-from engine.stepper import CacheState, TransformerStepper, register_stepper, stepper_of
+from engine.stepper import (
+    CacheState,
+    TransformerStepper,
+    register_stepper,
+    stepper_of,
+    without_end,
+)
 from tests.engine.tiny import gpt2
 
 IDS = [5, 9, 2, 30, 7, 7, 11, 1]
@@ -97,3 +103,28 @@ def test_a_family_may_bring_its_own_stepper(monkeypatch: pytest.MonkeyPatch) -> 
     assert type(stepper_of(descendant)) is TransformerStepper
     register_stepper(Family, TransformerStepper)  # the last word counts
     assert type(stepper_of(own)) is TransformerStepper
+
+
+def test_a_sliding_window_reads_its_last_half_again(stepper: TransformerStepper) -> None:
+    sliding = without_end(stepper)
+    ids = [*IDS, *reversed(IDS), *IDS]  # 24 ids, a window of 12
+    logits, state = sliding.start(ids[:1])
+    for place, token in enumerate(ids[1:], 1):
+        logits, state = sliding.step(token, state)
+        # Full at 12 ids; the 13th leaves 6, and from then on every seventh does.
+        first = 0 if place < 12 else 7 + 7 * ((place - 12) // 7)
+        expected = _uncached(stepper, ids[first : place + 1])[-1]
+        torch.testing.assert_close(logits, expected, msg=f"at {place}")
+
+
+def test_of_a_prompt_longer_than_the_window_the_end_is_read(stepper: TransformerStepper) -> None:
+    logits, state = without_end(stepper).start([*IDS, *IDS])
+    torch.testing.assert_close(logits, _uncached(stepper, IDS[-6:])[-1])
+    again, _ = without_end(stepper).start(IDS[:4], state)
+    torch.testing.assert_close(again, _uncached(stepper, [*IDS[-6:], *IDS[:4]])[-1])
+
+
+def test_what_has_no_window_needs_no_sliding(stepper: TransformerStepper) -> None:
+    endless = TransformerStepper(gpt2(40, n_layer=1, window=12))
+    endless.window = 0
+    assert without_end(endless) is endless

@@ -60,8 +60,8 @@ def test_bits_of_merged_tokens_are_an_upper_bound(
     [
         (
             "scores.json",
-            {"training_minutes": 61.5, "characters_read": 26_214_400},
-            Training(61.5, "26,214,400 characters read"),
+            {"training_minutes": 61.5, "bytes_read": 26_214_400},
+            Training(61.5, "26,214,400 bytes read"),
         ),
         (
             "state.json",
