@@ -7,8 +7,9 @@ One unit is a character that was learnt from: forward, backward, gradient clippi
 Adam. Every variant has the same shape (96 characters, an embedding as wide as the layers, a head of
 its own) and reads the same random ids; Keras trains with `fit` on TensorFlow, as it comes. Each
 runs in processes of its own, in turn, a new one for each round: where the buffers of a process come
-to lie makes a step of 2x128 up to half as long again, for as long as it lives. The floor is the matrix work of a step at the speed of a
-square matrix product, in the precision of ours, measured in the same run.
+to lie makes a step of 2x128 up to half as long again, for as long as it lives. The floor is the
+matrix work of a step at the speed of a square matrix product, in the precision of ours, measured in
+the same run.
 """
 
 from __future__ import annotations

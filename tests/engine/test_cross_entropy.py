@@ -36,7 +36,8 @@ def test_value_and_gradient_are_those_of_torch(dtype: torch.dtype, n_ignored: in
     (3 * loss).backward()
     (3 * wanted).backward()
     torch.testing.assert_close(loss, wanted)
-    assert ours.grad is not None and theirs.grad is not None
+    assert ours.grad is not None
+    assert theirs.grad is not None
     assert ours.grad.dtype == dtype
     torch.testing.assert_close(ours.grad, theirs.grad)
 
