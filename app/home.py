@@ -4,6 +4,7 @@
     HOME/corpora              collections that were fetched
     HOME/runs                 models that were trained here
     HOME/races                races of models on one corpus, with their reports
+    HOME/lab                  runs of the lab's experiments
     HOME/exports              letters saved as Markdown, text or PDF
 
 Asking where it is creates nothing; asking for one of its folders makes that folder.
@@ -20,7 +21,7 @@ import platformdirs
 from corpora.errors import StorageError
 
 VARIABLE = "LETTERPRESS_HOME"
-Folder = Literal["corpora", "runs", "races", "exports"]
+Folder = Literal["corpora", "runs", "races", "lab", "exports"]
 PRIVATE_FOLDER = 0o700
 PRIVATE_FILE = 0o600
 

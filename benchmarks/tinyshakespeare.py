@@ -4,8 +4,8 @@
     python benchmarks/tinyshakespeare.py --minutes 20 --only lstm       the longer LSTM run
 
 The first 90% of the text is for training, all of the last 10% is scored at the end, every byte once
-(`engine.scoring`). Every model trains for the same minutes in turn on the same machine; the rate's
-schedule spans them, from a trial of its first updates. nanoGPT's recipe (its README: 4 layers, 4
+(`engine.scoring`). Every model trains for the same minutes in turn on the same machine, and the
+learning rate's schedule spans them. nanoGPT's recipe (its README: 4 layers, 4
 heads, 128 wide, context 64, batch 12, no dropout, learning rate 1e-3 to 1e-4, 2,000 steps,
 characters, fp32) is run as published on transformers' GPT-2, which has biases where its own has
 none, and once more with as many steps as the minutes allow. LETTERPRESS_DATA names the texts.
@@ -35,7 +35,6 @@ from lm import gpt2
 from recurrent.sizes import Size, from_scratch
 from recurrent.training import CarriedState
 
-TRIAL = 8  # updates timed to find how many the minutes hold
 VOCABULARY = 512
 
 
@@ -123,37 +122,38 @@ class Result:
     n_weights: int
     steps: int
     seconds: float
-    curve: list[tuple[float, float]]
+    curve: list[tuple[int, int, float]]  # updates, seconds, bits per byte of some held-out rows
 
 
 def run(make: Callable[[], Entry], minutes: float, held_out: str) -> Result:
     """Train for the minutes, then score the whole held-out part."""
-    trial = make()
-    began, n = 0.0, 0
-    for event in fit(trial.task, trial.train, None, replace(trial.settings, steps=TRIAL)):
-        if isinstance(event, Step):
-            n += 1
-            began = began or time.perf_counter()  # the first update warms up
-            last = time.perf_counter()
-    steps = int(minutes * 60 * 0.97 / ((last - began) / (n - 1)))
     entry = make()
-    steps = min(steps, entry.limit or steps)
-    settings = replace(entry.settings, steps=steps, minutes=minutes, eval_every=max(1, steps // 12))
+    settings = replace(entry.settings, minutes=minutes, eval_every=100)
+    if entry.limit:
+        settings = replace(settings, steps=entry.limit)
+    else:
+        settings = replace(settings, steps=10**6, schedule="minutes")
     curve, told, reached, spent = [], 0.0, 0, 0.0
     for event in fit(entry.task, entry.train, entry.valid, settings):
         match event:
-            case Step(step=reached, seconds_left=left):
+            case Step(step=reached, seconds_left=left, seconds=spent):
                 if time.perf_counter() - told > 20:
                     told = time.perf_counter()
-                    print(f"  {reached}/{steps}, {left:.0f} s left", file=sys.stderr, flush=True)
+                    print(f"  {reached} updates, {left:.0f} s left", file=sys.stderr, flush=True)
             case Evaluated(step=step, bits_per_byte=bits) if bits is not None:
-                curve.append((step / steps, round(bits, 3)))
+                curve.append((step, round(spent), round(bits, 3)))
             case Finished(seconds=spent):
                 pass
     model = entry.task.model
     score = bits_per_byte(model, entry.task.tokenizer, [held_out])
     n_weights = sum(p.numel() for p in model.parameters())
     return Result(score, n_weights, reached, spent, curve)
+
+
+def _thinned(curve: list[tuple[int, int, float]]) -> list[tuple[int, int, float]]:
+    """About ten points of a curve, the last among them."""
+    every = max(1, len(curve) // 10)
+    return curve[::-1][::every][::-1]
 
 
 def entries(chosen: list[str], every: Entries) -> Iterator[tuple[str, Callable[[], Entry]]]:
@@ -184,7 +184,7 @@ def main() -> None:
                     f"{name:<15} {score.bits_per_byte:.3f} bits per byte "
                     f"({score.low:.3f} to {score.high:.3f}), {result.n_weights:,} weights, "
                     f"{result.steps:,} updates in {result.seconds:.0f} s; curve "
-                    + ", ".join(f"{x:.0%} {y}" for x, y in result.curve),
+                    + ", ".join(f"{at} s {bits}" for _, at, bits in _thinned(result.curve)),
                     flush=True,
                 )
     if chosen.json:

@@ -1,31 +1,37 @@
 """The folder of a race: what it writes while it runs, and what page, report and tests read of it.
 
     RACE/race.json             settings, corpus, contestants, floors, state, results
-    RACE/progress.json         where it is now; also a sign of life, renewed every few seconds
-    RACE/stop                  somebody asked it to stop
+    RACE/progress.json, stop   see `app.running`
     RACE/data                  tokenizers and token files
     RACE/MODEL/step-*          checkpoints, a run folder like any other
     RACE/MODEL/curve.jsonl     a line for each time it was scored
 
-A file is replaced whole or appended to by lines, so a reader never sees half of it. No torch here.
+No torch here.
 """
 
 from __future__ import annotations
 
 import json
-import os
-import threading
-import time
 from dataclasses import asdict, dataclass, field
 from datetime import datetime
 from pathlib import Path
 from typing import Any, Literal
 
 from app.race.settings import Budget, RaceSettings
+from app.running import (
+    Heartbeat,
+    ask_to_stop,
+    asked_to_stop,
+    is_alive,
+    progress_of,
+    tell_progress,
+    whole_lines,
+    write_json,
+)
 from corpora.errors import InputError, StorageError
 
+__all__ = ["Heartbeat", "Point", "Race", "RaceFolder", "ask_to_stop", "read_race"]
 SCHEMA = 1
-_ALIVE_S = 20.0  # without a sign of life for longer, it is over
 State = Literal["running", "stopped", "finished", "failed"]
 
 
@@ -112,12 +118,11 @@ class RaceFolder:
     def tell(self, **facts: Any) -> None:
         """Change some of the facts."""
         self.facts |= facts
-        _replace(self.path / "race.json", self.facts)
+        write_json(self.path / "race.json", self.facts)
 
     def progress(self, stage: str, share: float = 0.0, seconds_left: float | None = None) -> None:
         """Say where it is."""
-        said = {"stage": stage, "share": share, "seconds_left": seconds_left}
-        _replace(self.path / "progress.json", said)
+        tell_progress(self.path, stage, share, seconds_left)
 
     def point(self, model: str, point: Point) -> None:
         """Add a point to a model's curve."""
@@ -135,46 +140,7 @@ class RaceFolder:
 
     def asked_to_stop(self) -> bool:
         """Whether somebody asked."""
-        return (self.path / "stop").exists()
-
-
-class Heartbeat:
-    """A sign of life every few seconds while its `with` block runs, however long a step takes."""
-
-    def __init__(self, folder: RaceFolder) -> None:
-        self._file = folder.path / "progress.json"
-        self._over = threading.Event()
-        self._thread = threading.Thread(target=self._beat, name="heartbeat", daemon=True)
-
-    def __enter__(self) -> None:
-        self._file.touch()
-        self._thread.start()
-
-    def __exit__(self, *exc: object) -> None:
-        self._over.set()
-        self._thread.join()
-        self._file.unlink(missing_ok=True)
-
-    def _beat(self) -> None:
-        while not self._over.wait(3.0):
-            self._file.touch()
-
-
-def ask_to_stop(path: Path) -> None:
-    """Ask the race in a folder to stop; it keeps what it has.
-
-    A file, not a signal: it reaches the race whoever started it, on every system, and never another
-    process that has come by the same number.
-    """
-    (path / "stop").touch()
-
-
-def is_alive(path: Path) -> bool:
-    """Whether the race in a folder gave a sign of life lately."""
-    try:
-        return time.time() - (path / "progress.json").stat().st_mtime < _ALIVE_S
-    except OSError:
-        return False
+        return asked_to_stop(self.path)
 
 
 def read_race(path: Path) -> Race:
@@ -198,10 +164,7 @@ def read_race(path: Path) -> Race:
             f"{path} holds no race that can be read ({problem}). Give the folder that "
             "`letterpress race --out` wrote."
         ) from problem
-    progress: dict[str, Any] = {}
-    if is_alive(path):
-        progress = _read_or_empty(path / "progress.json")
-    return Race(path, settings, facts, curves, progress)
+    return Race(path, settings, facts, curves, progress_of(path))
 
 
 def _never_began(path: Path) -> bool:
@@ -211,28 +174,4 @@ def _never_began(path: Path) -> bool:
 
 
 def _curve(folder: Path) -> list[Point]:
-    try:
-        lines = (folder / "curve.jsonl").read_text("utf-8").splitlines(keepends=True)
-    except FileNotFoundError:
-        return []
-    # A line without its end is still being written.
-    return [Point(**json.loads(line)) for line in lines if line.endswith("\n")]
-
-
-def _read_or_empty(path: Path) -> dict[str, Any]:
-    try:
-        found: dict[str, Any] = json.loads(path.read_text("utf-8"))
-    except (OSError, ValueError):  # at the very beginning, and at the very end
-        return {}
-    return found
-
-
-def _replace(path: Path, data: dict[str, Any]) -> None:
-    unfinished = path.with_name(path.name + ".part")
-    try:
-        unfinished.write_text(json.dumps(data, indent=1, ensure_ascii=False) + "\n", "utf-8")
-        os.replace(unfinished, path)
-    except OSError as problem:
-        raise StorageError(
-            f"Cannot write {path}: {problem.strerror}. Free some space, then resume the race."
-        ) from problem
+    return [Point(**json.loads(line)) for line in whole_lines(folder / "curve.jsonl")]
