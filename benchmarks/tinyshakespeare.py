@@ -152,7 +152,7 @@ def run(make: Callable[[], Entry], minutes: float, held_out: str) -> Result:
 
 def _thinned(curve: list[tuple[int, int, float]]) -> list[tuple[int, int, float]]:
     """About ten points of a curve, the last among them."""
-    every = max(1, len(curve) // 10)
+    every = max(1, -(-len(curve) // 10))
     return curve[::-1][::every][::-1]
 
 
