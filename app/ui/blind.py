@@ -58,7 +58,8 @@ class BlindView:
         gr.HTML(
             '<div class="lp-blind-intro"><h2>Which is better?</h2><p>Two models go on from the '
             "same words. You see both texts without names, and learn who wrote which when you have "
-            "voted. Votes stay on this machine.</p></div>"
+            "voted. Votes stay on this machine. Models echo the old books they read, prejudices "
+            "included.</p></div>"
         )
         with gr.Row(elem_id="lp-blind-choices"):
             names = _names()

@@ -28,7 +28,8 @@ CSS = Path(__file__).with_suffix(".css")
 LONGEST = 2000  # characters of a column
 NOTES = (
     f"Bits per byte: on {measuring.BUNDLED}; fewer are better, and any two models can be compared. "
-    f"{measuring.UPPER_BOUND} Speed alone: each model by itself, one after another, in one thread."
+    f"{measuring.UPPER_BOUND} Speed alone: each model by itself, one after another, in one thread. "
+    "All echo the old books they read, prejudices included."
 )
 _QUIET: dict[str, Any] = {"show_progress": "hidden", "api_visibility": "private"}
 News = dict[Any, Any]
