@@ -18,6 +18,7 @@ from app.commands import (
     compare,
     corpora,
     doctor,
+    lab,
     models,
     people,
     race,
@@ -94,6 +95,7 @@ app.command("compare")(compare.compare)
 app.command("sample")(sample.sample)
 app.command("train")(train.train)
 app.command("race")(race.race)
+app.add_typer(lab.app, name="lab")
 app.command("votes")(votes.votes)
 app.command("serve")(serve.serve)
 app.command("doctor")(doctor.doctor)

@@ -11,8 +11,9 @@ from html import escape
 from pathlib import Path
 from typing import Any
 
+from app.charts import NARROW, WIDE, short
 from app.console import visible
-from app.race.chart import AXES, NARROW, WIDE, chart, short
+from app.race.chart import AXES, chart
 from app.race.folder import Point, Race
 
 CSS = Path(__file__).parents[1] / "ui" / "race.css"

@@ -71,8 +71,9 @@ class GenerateView:
         self.file = gr.JSON(visible=False)
         self.prompt = gr.Textbox(
             label="Prompt", value=measuring.PROMPT, lines=4, max_lines=20, interactive=True,
-            elem_id="lp-generate-prompt", info="The model goes on from these words; none is fine. It echoes the old books it read, "
-            "prejudices included.",
+            elem_id="lp-generate-prompt",
+            info="The model goes on from these words; none is fine. It echoes the old books it "
+            "read, prejudices included.",
         )  # fmt: skip
         with gr.Row():
             self.model = model_dropdown("Model", default_model(), "lp-generate-model")

@@ -17,6 +17,7 @@ from typing import Any
 import gradio as gr
 
 from app import actions
+from app.lab.voice import can_be_told, reply_voice_html
 from app.ui import paper
 from app.ui.desk import Desk
 from app.ui.parts import FORMATS, UNNAMED, Parts, dates, heading, models, opening
@@ -76,6 +77,7 @@ class LettersTab:
         parts.past.input(None, None, None, cancels=[follows[0], follows[2]])
         parts.stop.click(self.on_stop, [parts.thread], [parts.stop], **_QUIET)
         parts.to.input(self.on_person, [parts.to], [parts.card, parts.date, parts.letter], **_QUIET)
+        parts.whose.expand(self.on_voice, [parts.thread], [parts.voice], **_QUIET)
         parts.delete.click(self.on_ask, [parts.thread], [parts.confirm, parts.question], **_QUIET)
         parts.keep.click(lambda: gr.Row(visible=False), None, [parts.confirm], **_QUIET)
         for kind, button in parts.saves.items():
@@ -103,6 +105,7 @@ class LettersTab:
         if not thread_id:
             return news | {
                 parts.letters: gr.HTML("", visible=False),
+                parts.whose: gr.Accordion(visible=False),
                 parts.legend: gr.HTML(visible=False),
                 parts.tools: gr.Row(visible=False),
                 parts.compose: gr.Row(visible=True),
@@ -118,6 +121,8 @@ class LettersTab:
         sentences = job.sentences if job is not None and busy else None
         news |= {
             parts.letters: gr.HTML(paper.thread_html(thread, person, sentences), visible=True),
+            parts.whose: gr.Accordion(open=False, visible=not busy and can_be_told(thread)),
+            parts.voice: "",
             parts.legend: gr.HTML(visible=True),
             parts.tools: gr.Row(visible=not busy),
             parts.compose: gr.Row(visible=not busy and person is not None),
@@ -259,6 +264,14 @@ class LettersTab:
             parts.date: gr.Textbox(**dates(person), **fresh),
             parts.letter: gr.Textbox(placeholder=opening(person), **fresh),
         }
+
+    def on_voice(self, thread_id: str) -> str:
+        """Whose voice the last reply has; asked only when the fold is opened."""
+        try:
+            thread = actions.thread(thread_id)
+            return reply_voice_html(thread, _name(thread.person))
+        except LetterpressError as problem:
+            return paper.notice_html(str(problem))
 
     def on_ask(self, thread_id: str) -> News:
         """Ask before deleting."""

@@ -42,6 +42,9 @@ class Parts:
                     [], label="Open a correspondence", elem_id="lp-past", interactive=True
                 )
         self.letters = gr.HTML("", visible=False, elem_id="lp-letters")
+        with gr.Accordion("Whose voice?", open=False, visible=False, elem_id="lp-whose") as whose:
+            self.voice = gr.HTML("")
+        self.whose = whose
         with gr.Row(elem_id="lp-progress"):
             self.status = gr.HTML(paper.status_html(""))
             self.stop = gr.Button("Stop", visible=False, elem_id="lp-stop", scale=0, min_width=200)
@@ -100,9 +103,9 @@ class Parts:
         """The components that change with the open correspondence."""
         return [
             self.thread, self.answered, self.following, self.drawer, self.past, self.letters,
-            self.legend, self.status, self.stop, self.tools, self.confirm, self.question,
-            self.compose, self.heading, self.to, self.place, self.date, self.date_notice,
-            self.letter, self.writer, self.notice, self.card,
+            self.whose, self.voice, self.legend, self.status, self.stop, self.tools, self.confirm,
+            self.question, self.compose, self.heading, self.to, self.place, self.date,
+            self.date_notice, self.letter, self.writer, self.notice, self.card,
         ]  # fmt: skip
 
 

@@ -8,7 +8,7 @@ import gradio as gr
 
 _HERE = Path(__file__).parent
 CSS = sorted(_HERE.glob("*.css"))
-SCRIPT = _HERE / "letters.js"
+SCRIPTS = sorted(_HERE.glob("*.js"))
 
 INK = gr.themes.Color(
     name="ink",
@@ -74,7 +74,6 @@ def theme() -> gr.themes.Base:
 
 
 def head() -> str:
-    """What the page's head holds: our script, and that nothing of the address is passed on."""
-    return (
-        f'<meta name="referrer" content="no-referrer"><script>{SCRIPT.read_text("utf-8")}</script>'
-    )
+    """What the page's head holds: our scripts, and that nothing of the address is passed on."""
+    scripts = "".join(f"<script>{script.read_text('utf-8')}</script>" for script in SCRIPTS)
+    return f'<meta name="referrer" content="no-referrer">{scripts}'

@@ -8,7 +8,8 @@ from pathlib import Path
 
 import pytest
 
-from app.race.chart import AXES, NARROW, chart, short
+from app.charts import NARROW, short
+from app.race.chart import AXES, chart
 from app.race.folder import Point, Race, RaceFolder, read_race
 from app.race.report import (
     HEADINGS,
