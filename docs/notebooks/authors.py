@@ -28,8 +28,8 @@ for person in people:
 
 # %%
 settings = Settings(
-    source=str(work / "texts"), n_train=40, n_valid=0, n_test=0, passage=500, vocab_size=600, n_pairs=512,
-    embedding_size=24, hidden_size=16, epochs=12, batch_size=16, lr=1e-2, n_trials=1,
+    source=str(work / "texts"), n_train=40, n_valid=0, n_test=0, passage=500, vocab_size=600,
+    n_pairs=512, embedding_size=24, hidden_size=16, epochs=12, batch_size=16, lr=1e-2, n_trials=1,
     variants=("bidirectional",), device="cpu",
 )  # fmt: skip
 for event in run(settings, work / "run"):

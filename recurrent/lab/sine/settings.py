@@ -1,0 +1,28 @@
+"""The settings of the noisy sine."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+from engine.devices import NAMES
+
+
+@dataclass(frozen=True, slots=True)
+class Settings:
+    """How large a run is. The proofs are those of `n_draws=20`."""
+
+    seed: int = field(default=0, metadata={"help": "the first draw; further ones count up from it"})
+    n_draws: int = field(default=4, metadata={"help": "draws of the noise (20 for the proofs)"})
+    n_members: int = field(default=4, metadata={"help": "networks whose forecasts are averaged"})
+    hidden_size: int = field(default=8, metadata={"help": "units of each network"})
+    n_updates: int = field(default=300, metadata={"help": "updates of each network"})
+    device: str = field(default="auto", metadata={"help": "auto, cpu, cuda or mps"})
+
+    def __post_init__(self) -> None:
+        for name in ("n_draws", "n_members", "hidden_size", "n_updates"):
+            if getattr(self, name) < 1:
+                raise ValueError(f"{name}={getattr(self, name)} must be at least 1")
+        if self.seed < 0:
+            raise ValueError(f"seed={self.seed} must not be negative")
+        if self.device not in NAMES:
+            raise ValueError(f"device={self.device!r} must be one of {', '.join(NAMES)}")
