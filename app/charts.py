@@ -24,7 +24,7 @@ N_COLOURS = 8
 _MOST = 400  # points of a line; more cannot be seen
 _MOST_DOTS = 1200
 _NAMED = 18  # characters of a name that still fits beside its line
-_CHARACTER = 7.2  # pixels
+_CHARACTER = 8.0  # pixels, in bold
 XY = tuple[float, float]
 
 
@@ -126,7 +126,8 @@ def figure_svg(figure: Figure, width: int = WIDE) -> str:
         return ""
     xs = [x for _, series in drawn for x, _ in _finite(series)]
     ys = [y for _, series in drawn for y in _reach(series)]
-    across = ticks(min(xs), max(xs), 6)
+    alone = 0.5 if min(xs) == max(xs) else 0.0  # one place needs room on both sides
+    across = ticks(min(xs) - alone, max(xs) + alone, 6)
     up = ticks(min(ys), max(ys), 6)
     longest = max(len(series.name) for _, series in drawn)
     at_ends = width >= WIDE and _fit(drawn)
@@ -173,7 +174,7 @@ def legend_html(figure: Figure) -> str:
         if series.low:
             mark = '<rect width="28" height="12"/>' + mark
         keys.append(
-            f'<li class="lp-chart-{i % N_COLOURS}"><svg class="lp-chart-key" width="28" height="12"'
+            f'<li><svg class="lp-chart-key lp-chart-{i % N_COLOURS}" width="28" height="12"'
             f' aria-hidden="true">{mark}</svg><span>{escape(series.name)}</span></li>'
         )
     drawn = [(i, series) for i, series in enumerate(figure.series) if _finite(series)]
@@ -212,12 +213,20 @@ def _series(series: Series, i: int, plot: Plot) -> str:
             for x, y in _thinned(_finite(series), _MOST_DOTS)
         )
     dash = DASHES[i % len(DASHES)]
-    return "".join(
-        f'<polyline class="lp-chart-line {colour}" stroke-dasharray="{dash}" points="'
-        + " ".join(f"{plot.x(x):.1f},{plot.y(y):.1f}" for x, y in _thinned(piece, _MOST))
-        + '"/>'
-        for piece in _pieces(series)
-    )
+    lines = []
+    for piece in _pieces(series):
+        at = [(plot.x(x), plot.y(y)) for x, y in _thinned(piece, _MOST)]
+        if len(at) == 1:  # no line can be seen
+            lines.append(
+                f'<circle class="lp-chart-dot {colour}" r="4" cx="{at[0][0]:.1f}" '
+                f'cy="{at[0][1]:.1f}"/>'
+            )
+            continue
+        path = " ".join(f"{x:.1f},{y:.1f}" for x, y in at)
+        lines.append(
+            f'<polyline class="lp-chart-line {colour}" stroke-dasharray="{dash}" points="{path}"/>'
+        )
+    return "".join(lines)
 
 
 def _band(series: Series, i: int, plot: Plot) -> str:

@@ -15,6 +15,7 @@ from collections.abc import Sequence
 from typing import Any, TypeAlias
 
 import torch
+import torch.nn.functional as F
 from torch import Tensor, nn
 from torch.autograd.function import once_differentiable
 
@@ -108,7 +109,13 @@ class ConvLSTMCell(nn.Module):
             )
         # Lowered before they are joined: `cat` under autocast would widen them to the widest.
         lower = product_dtype(x.device, self.gates.weight.dtype)
-        said = self.gates(torch.cat((x.to(lower), hidden.to(lower)), 1))  # (B, 4 * hidden, H, W)
+        if state is None and self.in_channels:
+            # Nothing is remembered yet: the part of the weights that reads it need not be used.
+            weight = self.gates.weight[:, : self.in_channels]
+            said = F.conv2d(x.to(lower), weight, self.gates.bias, padding=self.gates.padding[0])
+        else:
+            said = self.gates(torch.cat((x.to(lower), hidden.to(lower)), 1))
+        # said: (B, 4 * hidden, H, W)
         if self.peephole is None:
             hidden, cell = _Gates.apply(said, cell)  # type: ignore[no-untyped-call]
             return hidden, cell

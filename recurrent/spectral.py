@@ -28,6 +28,8 @@ from torch import Tensor, nn
 from engine.batching import Batch
 from recurrent.convlstm import ConvLSTM, ConvLSTMCell
 
+SURROUNDINGS = 0.1  # weight of a pixel's neighbours at the beginning, beside its own
+
 
 @dataclass(frozen=True, slots=True)
 class SpectralConfig:
@@ -86,15 +88,29 @@ class SSCL2DNN(nn.Module):
         n_features = 2 * config.hidden_sizes[-1] * len(config.starts)
         self.dropout = nn.Dropout(config.dropout)
         self.head = nn.Linear(n_features, config.n_classes)
-        with torch.no_grad():
-            for layer in self.layers.layers:
-                assert isinstance(layer, ConvLSTMCell)
-                bias, n = layer.gates.bias, layer.hidden_size
-                assert bias is not None
-                bias.zero_()
-                # Gates in the order i, f, o, c. A memory that forgets half at each step has nothing
-                # of the first bands left at the last (Gers et al. 2000).
-                bias[n : 2 * n] = 1.0
+        self._begin()
+
+    @torch.no_grad()
+    def _begin(self) -> None:
+        """Begin as a network of the pixel itself, which its surroundings hardly touch.
+
+        With all places alike eight ninths of what a gate hears would be neighbours, and a few
+        hundred pixels do not suffice to learn that it is the middle whose class is asked for.
+        """
+        middle = self.config.kernel_size // 2
+        for layer in self.layers.layers:
+            assert isinstance(layer, ConvLSTMCell)
+            weight, bias, n = layer.gates.weight, layer.gates.bias, layer.hidden_size
+            assert bias is not None
+            own = weight[..., middle, middle] * self.config.kernel_size  # as in a kernel of 1
+            weight.mul_(SURROUNDINGS)
+            weight[..., middle, middle] = own
+            bias.zero_()
+            # Gates in the order i, f, o, c. A memory that forgets half at each step has nothing
+            # of the first bands left at the last (Gers et al. 2000).
+            bias[n : 2 * n] = 1.0
+        by_step = self.head.weight.view(self.config.n_classes, -1, 2, self.config.hidden_sizes[-1])
+        by_step[:, :, 1] *= SURROUNDINGS  # the means over the patch
 
     def steps(self, patches: Tensor) -> Tensor:
         """The patches as a film: (N, C, H, W) becomes (N, T, K, H, W)."""

@@ -19,6 +19,7 @@ if TYPE_CHECKING:
 
 KINDS = {"ours": "ours", "baseline": "a baseline", "bound": "a bound: nothing can beat it"}
 _ROW, _BAR, _FOOT = 34, 12, 28
+_VALUE = 64  # pixels that a figure takes beside its bar
 _numbers = count()
 
 
@@ -77,13 +78,15 @@ def bars_svg(rows: Sequence[Row], width: int = WIDE) -> str:
 
 
 def bars_html(rows: Sequence[Row]) -> str:
-    """All metrics as charts with a key below: the first one open, the others folded."""
+    """All metrics as charts with a key below: the one with most rows open, the others folded."""
     charts: list[str] = []
-    for metric, of_metric in metrics_of(rows).items():
+    metrics = metrics_of(rows)
+    fullest = max(metrics, key=lambda metric: len(metrics[metric]), default="")
+    for metric, of_metric in metrics.items():
         wide = bars_svg(of_metric, WIDE)
         if not wide:
             continue
-        is_open = " open" if not charts else ""
+        is_open = " open" if metric == fullest else ""
         charts.append(
             f'<details class="lp-figure"{is_open}><summary>{escape(metric)}</summary>'
             f'<div class="lp-chart-wide">{wide}</div>'
@@ -117,8 +120,8 @@ def _bar(row: Row, top: float, x: Callable[[float], float], fill: str) -> str:
             f'<path class="lp-bars-lecture" d="M{at:.1f} {y - 2}l{_BAR / 2 + 2} {_BAR / 2 + 2}'
             f'l-{_BAR / 2 + 2} {_BAR / 2 + 2}l-{_BAR / 2 + 2} -{_BAR / 2 + 2}z"/>'
         )
-        if at > far - 10:
-            far = max(far, at + 6)
+        if far - 10 < at < far + _VALUE:  # the figure would stand on the diamond
+            far = at + 6
     parts.append(
         f'<text class="lp-bars-value" x="{far + 6:.1f}" y="{y + _BAR - 1}">'
         f"{escape(number(row.value))}</text>"

@@ -6,7 +6,6 @@ Nothing is opened here: a file gets a plain name and a folder, and the oldest ma
 from __future__ import annotations
 
 import base64
-import binascii
 import hashlib
 import re
 from collections.abc import Mapping, Sequence
@@ -45,7 +44,7 @@ def keep(picked: Mapping[str, Any], endings: Sequence[str], most: int) -> Path:
         )
     try:
         data = base64.b64decode(str(picked.get("base64", "")), validate=True)
-    except binascii.Error:
+    except ValueError:
         data = b""
     if not data or len(data) > most:
         raise InputError(f"{name} is empty or could not be read. Choose another file.")

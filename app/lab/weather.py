@@ -40,7 +40,7 @@ def inspection_html(found: Inspection) -> str:
     )
     notes = "".join(f"<li>{escape(visible(note))}</li>" for note in found.notes)
     return (
-        f"<p>{found.n_rows:,} rows from {escape(found.first)} to {escape(found.last)}, "
+        f"<p>{found.n_rows:,} rows from {_minute(found.first)} to {_minute(found.last)}, "
         f"{found.step_minutes} minutes apart; times from {escape(visible(found.time_column))}.</p>"
         f'<table class="lp-lab-table"><caption>Its columns.</caption><thead><tr>{heads}</tr>'
         f"</thead><tbody>{rows}</tbody></table>"
@@ -78,10 +78,14 @@ def forecast_figure(made: Forecast) -> Figure:
     return Figure(
         "forecast",
         f"{made.target} of {made.series}, each value forecast {made.horizon_hours:g} hours ahead",
-        f"hours from {made.history_times[-1]}",
+        f"hours from {_minute(made.history_times[-1])}",
         made.unit,
         series,
     )
+
+
+def _minute(time: str) -> str:
+    return escape(time[:16].replace("T", " "))
 
 
 def _hours(time: str) -> float:

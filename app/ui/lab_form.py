@@ -41,11 +41,12 @@ class Form:
 
 def _component(field: Field, elem_id: str) -> Any:
     about = field.help
-    if not about.startswith(field.shown or " "):  # a word that must be typed stays as it is
+    # A word that must be typed stays as it is.
+    if not about.startswith(field.shown or " ") and not about.partition(" ")[0].endswith(","):
         about = about[:1].upper() + about[1:]
     shared: dict[str, Any] = {
-        "label": field.label, "info": about or None, "interactive": True, "min_width": 220,
-        "elem_id": elem_id,
+        "label": field.label, "info": about.replace("*", r"\*") or None,  # it is shown as Markdown
+        "interactive": True, "min_width": 220, "elem_id": elem_id,
     }  # fmt: skip
     if field.kind == "switch":
         return gr.Checkbox(value=field.default, **shared)

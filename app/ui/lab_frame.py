@@ -236,7 +236,7 @@ class Frame:
     def _drawn(self, run: Run, busy: bool, last_words: str) -> News:
         """The run as it stands."""
         kept = [(_listed(one), one.name) for one in jobs.runs(self.experiment)]
-        failed = run.state == "failed" and not busy
+        failed = run.state in ("failed", "interrupted") and not busy
         problem = run.problem or last_words if failed else ""
         ready = run.over and not busy
         curves = "" if ready else curves_html(run)
@@ -302,7 +302,7 @@ _TITLES = {
     "weather": "The weather a day ahead",
     "frames": "The next frames of a film",
     "hyperspectral": "Pixels of many colours",
-    "authors": "Who wrote this?",
+    "authors": "The voice of a letter",
 }
 
 

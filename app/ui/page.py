@@ -122,6 +122,7 @@ def build() -> Any:
     from app.ui.blind import BlindView
     from app.ui.cells import CellsView
     from app.ui.generate import GenerateView
+    from app.ui.lab import LabView
     from app.ui.letters import LettersTab
     from app.ui.race import RaceView
     from app.ui.side import SideView
@@ -139,7 +140,7 @@ def build() -> Any:
             '<header class="lp-head"><h1>Letterpress</h1><p>Write to somebody of another time, and '
             "get a letter back. Everything stays on this machine.</p></header>"
         )
-        with gr.Tabs():
+        with gr.Tabs(elem_id="lp-tabs"):
             with gr.Tab("Letters"):
                 LettersTab(page)
             with gr.Tab("Compare"), gr.Tabs(elem_id="lp-compare"):
@@ -148,4 +149,6 @@ def build() -> Any:
                         view(page)
             with gr.Tab("Generate"):
                 GenerateView(page)
+            with gr.Tab("Lab") as lab:
+                LabView(lab)
     return page

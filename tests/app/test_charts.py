@@ -81,7 +81,8 @@ def test_names_stand_at_the_ends_where_they_fit_and_never_over_each_other() -> N
 def test_what_is_missing_cuts_the_line_and_is_not_drawn() -> None:
     series = Series("a", [0, 1, 2, 3, 4], [1.0, 2.0, None, 4.0, math.nan])  # type: ignore[list-item]
     svg = figure_svg(figure(series))
-    assert svg.count("<polyline") == 2
+    assert svg.count("<polyline") == 1
+    assert svg.count("<circle") == 1
     assert "nan" not in svg.lower()
     assert figure_svg(figure(Series("a", [0.0], [math.inf]))) == ""
     assert figure_html(figure()) == ""

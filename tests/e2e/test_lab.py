@@ -108,7 +108,7 @@ def _authors(folder: Path) -> str:
         "brown": "ship sail wind harbour captain anchor",
         "green": "leaf root seed plant soil bud",
     }
-    for part, n in (("train", 12), ("test", 6)):
+    for part, n in (("train", 80), ("test", 12)):
         for name, own in words.items():
             place = folder / part / name
             place.mkdir(parents=True)
@@ -144,7 +144,7 @@ def _try_adder(lab: Lab) -> None:
     typed(page.locator("#lp-lab-adder-a input, #lp-lab-adder-a textarea"), "0b1111")
     page.get_by_role("button", name="Add them").click()
     _expect(page.locator(".lp-heat-sum")).to_contain_text("15 + 45")
-    _expect(page.locator(".lp-heat-unit").first.locator("td")).to_have_count(7)
+    _expect(page.locator(".lp-heat-unit").first.locator("td")).to_have_count(8)
     typed(page.locator("#lp-lab-adder-b input, #lp-lab-adder-b textarea"), "<b>many</b>")
     page.get_by_role("button", name="Add them").click()
     _expect(lab.alert).to_contain_text("The second number is '<b>many</b>'")

@@ -213,7 +213,7 @@ def test_a_square_that_moves_is_learnt() -> None:
     for t in range(6):
         film[0, t, 0, 2, t + 1] = 1
     body, head = ConvLSTM(1, [8]), nn.Conv2d(8, 1, 1)
-    optimizer = torch.optim.Adam([*body.parameters(), *head.parameters()], lr=0.03)
+    optimizer = torch.optim.Adam([*body.parameters(), *head.parameters()], lr=0.1)
     losses = []
     for _ in range(80):
         y, _ = body(film[:, :-1])

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from corpora.errors import InputError
 from recurrent.lab.adder.bit_adder import CELLS, load_bit_adder
-from recurrent.lab.adder.bits import columns, to_number
+from recurrent.lab.adder.bits import Bits, all_pairs, carries, columns, to_number
 from recurrent.lab.adder.numpy_adder import load_numpy_adder
 
 MODELS = ("numpy", *CELLS)  # the folders that a run writes
@@ -63,16 +63,34 @@ def add(folder: Path, a: int, b: int, model: str = "numpy") -> Addition:
     ModelError
         If the folder holds no trained network.
     """
-    if model not in MODELS:
-        raise InputError(f"There is no adder {model!r}; choose one of {', '.join(MODELS)}.")
     pair = columns(a, b)
-    if model == "numpy":
-        states, probabilities = load_numpy_adder(folder / model).read(pair[None])
-        hidden = states[0, 1:]
-    else:
-        states, probabilities = load_bit_adder(folder / model).read(pair[None])
-        hidden = states[0]
+    hidden, probabilities = _read(folder, model, pair[None])
     bits = (probabilities[0] >= 0.5).astype(np.int64)
     return Addition(
-        a, b, to_number(bits), a + b, pair.astype(np.int64), probabilities[0], bits, hidden
+        a, b, to_number(bits), a + b, pair.astype(np.int64), probabilities[0], bits, hidden[0]
     )
+
+
+def carry_units(folder: Path, model: str = "numpy") -> NDArray[np.float64]:
+    """How closely each unit's state follows the carry, shape (H,): 1 is wholly, 0 not at all.
+
+    The size of the correlation over all columns of all 16,384 pairs; arguments and errors as `add`.
+    """
+    pairs = all_pairs()
+    hidden = _read(folder, model, pairs)[0].reshape(16_384 * 8, -1)  # (columns, H)
+    carry = carries(pairs).reshape(-1, 1)
+    hidden, carry = hidden - hidden.mean(axis=0), carry - carry.mean()
+    spread = np.sqrt((hidden**2).sum(axis=0) * (carry**2).sum())
+    # A unit that never moves follows nothing.
+    together: NDArray[np.float64] = np.abs((hidden * carry).sum(axis=0)) / np.maximum(spread, 1e-12)
+    return together
+
+
+def _read(folder: Path, model: str, pairs: Bits) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    """States (N, T, H) and probabilities (N, T) of a saved network."""
+    if model not in MODELS:
+        raise InputError(f"There is no adder {model!r}; choose one of {', '.join(MODELS)}.")
+    if model == "numpy":
+        states, probabilities = load_numpy_adder(folder / model).read(pairs)
+        return states[:, 1:], probabilities
+    return load_bit_adder(folder / model).read(pairs)

@@ -127,7 +127,7 @@ def rows_of(system: str, scores: Sequence[Score], *, is_baseline: bool = False) 
         )
     epochs = [s.epochs for s in scores if s.epochs is not None]
     if epochs:
-        note = f"reached on {len(epochs)} of {n} seeds, looked at every 5 epochs"
+        note = f"reached on {len(epochs)} of {n} seeds"
         if is_rnn:
             note += "; lecture: every bit of 300 pairs right"
         rows.append(

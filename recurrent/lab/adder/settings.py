@@ -11,15 +11,15 @@ from recurrent.lab.report import Progress
 
 @dataclass(frozen=True, slots=True)
 class Settings:
-    """How large a run is. The proofs are those of `n_seeds=5`."""
+    """How large a run is."""
 
     seed: int = field(default=0, metadata={"help": "the first seed; further ones count up from it"})
-    n_seeds: int = field(default=2, metadata={"help": "networks of each kind (5 for the proofs)"})
+    n_seeds: int = field(default=5, metadata={"help": "networks of each kind"})
     n_updates: int = field(
         default=10_001, metadata={"help": "updates of the NumPy network, one pair each"}
     )
     n_pairs: int = field(default=700, metadata={"help": "pairs the torch networks learn from"})
-    epochs: int = field(default=150, metadata={"help": "passes over those pairs"})
+    epochs: int = field(default=40, metadata={"help": "passes over those pairs"})
     hidden_size: int = field(default=16, metadata={"help": "units of each network"})
     n_long: int = field(default=1000, metadata={"help": "random pairs of each longer length"})
     device: str = field(default="auto", metadata={"help": "auto, cpu, cuda or mps"})

@@ -55,7 +55,7 @@ def read_folder(
         for part, n in wanted.items():
             what = f"The {part} part of {name}"
             parts[part] += choose(found[part], min(n, len(found[part])), settings.seed, what)
-    return Collection(classes, **parts)
+    return Collection(classes, parts["train"], parts["valid"], parts["test"])
 
 
 def _classes(folder: Path) -> list[str]:

@@ -135,7 +135,8 @@ class AuthorNet(nn.Module):
             y, _ = run_layer(layer, x)  # (B, T, H)
             pooled.append(y.float().masked_fill(outside, 0).sum(1) / lengths[:, None])
             pooled.append(y.float().masked_fill(outside, -1).amax(1))  # no state is below -1
-        bag = embedded.masked_fill(outside, 0).sum(1) / lengths[:, None]  # (B, E)
+        # Divided by the root, a sum of many independent vectors keeps the size of one.
+        bag = embedded.masked_fill(outside, 0).sum(1) / lengths[:, None].sqrt()  # (B, E)
         logits: Tensor = self.head(self.dropout(torch.cat([*pooled, bag], dim=1)))  # (B, V)
         return logits
 

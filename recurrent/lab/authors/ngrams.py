@@ -83,7 +83,8 @@ def tune(
                 max_features=MOST_FEATURES, dtype=np.float32,
             )  # fmt: skip
             x, x_valid = vectorizer.fit_transform(texts), vectorizer.transform(valid_texts)
-        regression = LogisticRegression(C=trial.c, max_iter=max_iter, tol=1e-3)
+        # scikit-learn's tolerance is of a gradient divided by the rows: its default stops at once.
+        regression = LogisticRegression(C=trial.c, max_iter=max_iter, tol=1e-7)
         with warnings.catch_warnings():
             # Stopping before the last digit is a kind of penalty, and measured like the others.
             warnings.simplefilter("ignore", ConvergenceWarning)

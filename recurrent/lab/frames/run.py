@@ -93,7 +93,7 @@ def run(
         digits_of("test")  # what is missing is said before anything is trained
     fitting = settings.fit()
     rival = _rival(settings, film) if settings.rival else None
-    beside_it = 0.0 if rival is None else 1.0 if film.name == "mnist" else 0.15
+    beside_it = 0.0 if rival is None else 1.0 if film.name == "mnist" else 0.25
     clock = _Clock({"training": 1.0, "training the rival": beside_it, "testing": 0.12})
     torch.manual_seed(settings.seed)
     shape = settings.shape()

@@ -32,7 +32,7 @@ class Settings:
     patch: int = _setting(0, "side of the squares of pixels read as one place; 0: what suits")
     steps: int = _setting(0, "updates; 0: what suits the film")
     minutes: float = _setting(0.0, "train by the clock instead, for so long; 0: by updates")
-    batch_size: int = _setting(8, "movies in an update")
+    batch_size: int = _setting(0, "movies in an update; 0: what suits the film")
     lr: float = _setting(0.0, "peak learning rate; 0: what suits the film")
     rival: bool = _setting(True, "train the rival too: the lecture's network, or an FC-LSTM")
     precision: str = _setting("auto", "auto, bf16 or no")
@@ -42,10 +42,19 @@ class Settings:
     def __post_init__(self) -> None:
         if self.film not in FILMS:
             raise ValueError(f"film={self.film!r} must be one of {', '.join(FILMS)}")
-        for name in ("n_movies", "n_test", "batch_size"):
+        for name in ("n_movies", "n_test"):
             if getattr(self, name) < 1:
                 raise ValueError(f"{name}={getattr(self, name)} must be at least 1")
-        sizes = ("given", "n_layer", "hidden_size", "kernel_size", "patch", "steps", "seed")
+        sizes = (
+            "given",
+            "n_layer",
+            "hidden_size",
+            "kernel_size",
+            "patch",
+            "steps",
+            "batch_size",
+            "seed",
+        )
         for name in (*sizes, "minutes", "lr"):
             if not 0 <= getattr(self, name) < math.inf:
                 raise ValueError(f"{name}={getattr(self, name)} must not be negative")
@@ -90,7 +99,7 @@ class Settings:
             min_lr_fraction=0.02,
             weight_decay=0.0,
             beta2=0.99,
-            eval_every=25,
+            eval_every=50 if self.film == "squares" else 25,
             eval_rows=16,
             minutes=own.minutes,
             schedule="minutes" if own.minutes else "steps",
@@ -102,10 +111,12 @@ class Settings:
 
 SUITED: dict[str, dict[str, Any]] = {
     "squares": {
-        "n_layer": 2, "hidden_size": 24, "kernel_size": 3, "patch": 1, "steps": 400, "lr": 4e-3,
+        "n_layer": 1, "hidden_size": 27, "kernel_size": 3, "patch": 1, "steps": 2500,
+        "batch_size": 2, "lr": 3e-3,
     },
     "mnist": {
-        "n_layer": 2, "hidden_size": 64, "kernel_size": 3, "patch": 4, "steps": 400, "lr": 2e-3,
+        "n_layer": 2, "hidden_size": 64, "kernel_size": 3, "patch": 4, "steps": 400,
+        "batch_size": 8, "lr": 2e-3,
     },
 }  # fmt: skip
 

@@ -111,6 +111,9 @@ class TrainingPixels:
         Whether each patch is seen in one of its eight positions at random.
     noise : float
         Deviation of the noise added to each value, in deviations of its band.
+    mix : float
+        Share of the patches into which another of the same class is mixed, in proportions by
+        chance. Light adds up: where two pixels are mostly water, so is any mixture of them.
     """
 
     def __init__(
@@ -121,10 +124,12 @@ class TrainingPixels:
         *,
         turn: bool = True,
         noise: float = 0.0,
+        mix: float = 0.0,
     ) -> None:
-        self.turn, self.noise = turn, noise
+        self.turn, self.noise, self.mix = turn, noise, mix
         self._patches = patches.cut(places)
         self._labels = labels
+        self._alike = {int(c): np.flatnonzero(labels == c) for c in np.unique(labels)}
 
     def __len__(self) -> int:
         return len(self._labels)
@@ -132,10 +137,15 @@ class TrainingPixels:
     def batch(self, rows: npt.NDArray[np.int64], *, seed: int, epoch: int) -> Batch:
         """`patches` (B, C, window, window) and `labels` (B,), a pure function of the arguments."""
         chance = rng(seed, epoch, int(rows[0]), 3)
-        picked = self._patches[rows]
-        if self.turn:
-            positions = chance.integers(0, 8, size=len(rows))
-            picked = np.stack([_turned(p, k) for p, k in zip(picked, positions, strict=True)])
+        picked = self._seen(rows, chance)
+        if self.mix:
+            labels = self._labels[rows]
+            others = self._seen(
+                np.array([chance.choice(self._alike[int(c)]) for c in labels]), chance
+            )
+            mixed = chance.random(len(rows)) < self.mix
+            parts = np.where(mixed, chance.random(len(rows)), 1).astype(np.float32)
+            picked = others + parts[:, None, None, None] * (picked - others)
         if self.noise:
             picked = picked + self.noise * chance.standard_normal(picked.shape, dtype=np.float32)
         return {
@@ -143,6 +153,14 @@ class TrainingPixels:
             "labels": torch.from_numpy(self._labels[rows]),
             "n_targets": len(rows),
         }
+
+    def _seen(self, rows: npt.NDArray[np.int64], chance: np.random.Generator) -> Floats:
+        """The patches of some rows, each in a position by chance."""
+        picked = self._patches[rows]
+        if not self.turn:
+            return picked
+        positions = chance.integers(0, 8, size=len(rows))
+        return np.stack([_turned(p, k) for p, k in zip(picked, positions, strict=True)])
 
 
 def classify(

@@ -99,7 +99,7 @@ def run(
     yield Progress("Reading the scene", 0.0)
     scene = open_scene(settings)
     out.mkdir(parents=True, exist_ok=True)
-    kinds = list(KINDS) if settings.network == "all" else [settings.network]
+    kinds = settings.kinds
     per_seed = 2 * settings.baseline * _WEIGHTS["machine"] + len(kinds) * _WEIGHTS["network"]
     work = _Work(scene, settings, _Clock(settings.n_seeds * per_seed), stopped)
     colours = colours_of(scene.names)
@@ -229,7 +229,11 @@ def _network(
     title, weight = KINDS[kind].title, _WEIGHTS["network"]
     torch.manual_seed(seed)
     network, window = make_network(kind, scene, settings)
-    bands = Bands.learn(scene.cube[split.train], one_plane=not KINDS[kind].sees_spectrum)
+    bands = Bands.learn(
+        scene.cube[split.train],
+        whiten=settings.whiten,
+        one_plane=not KINDS[kind].sees_spectrum,
+    )
     pixels = np.argwhere(split.train)
     data = TrainingPixels(
         Patches(bands.apply(scene.cube), window),
@@ -237,6 +241,7 @@ def _network(
         scene.labels[split.train] - 1,
         turn=settings.turn,
         noise=settings.noise,
+        mix=settings.mix,
     )
     how = FitSettings(
         steps=settings.steps,

@@ -18,7 +18,7 @@ from recurrent.lab.hyperspectral.scenes import (
 )
 from recurrent.lab.hyperspectral.synthetic import spatial_scene, spectral_scene
 
-NETWORKS = ("sscl2dnn", "sacl2dnn", "pixel", "plane", "all")
+NETWORKS = ("sscl2dnn", "sacl2dnn", "pixel", "plane")
 MADE = {"synthetic-spatial": spatial_scene, "synthetic-spectral": spectral_scene}
 SCENES = ("jasper", *MADE, *PUBLISHED)
 JASPER_FILE = "jasperRidge2_R198.mat"
@@ -40,7 +40,7 @@ class Settings:
     network: str = _f(
         "sscl2dnn",
         "sscl2dnn; sacl2dnn (one band a step, slow); pixel (SSCL2DNN without surroundings); plane "
-        "(SaCL2DNN on the first principal component, no spectrum); or all.",
+        "(SaCL2DNN on the first principal component, no spectrum); several with commas; or all.",
     )
     baseline: bool = _f(True, "Train the support vector machines, too.")
     share: float = _f(0.05, "Training pixels, as a share of each class; above 0, at most 0.25.")
@@ -54,18 +54,25 @@ class Settings:
     n_layers: int = _f(1, "ConvLSTM layers.")
     dropout: float = _f(0.2, "Share of the features dropped while training.")
     turn: bool = _f(True, "Show patches turned and mirrored at random while training.")
-    noise: float = _f(0.05, "Noise on the bands while training, in deviations of each.")
+    noise: float = _f(0.0, "Noise on the bands while training, in deviations of each.")
+    mix: float = _f(0.7, "Share of the patches mixed with another of their class while training.")
+    whiten: float = _f(
+        0.0, "Variance up to which rare directions of a spectrum are stretched; 0 off."
+    )
     steps: int = _f(300, "Updates of the network.")
     batch_size: int = _f(64, "Pixels in an update.")
-    lr: float = _f(3e-3, "Peak learning rate.")
+    lr: float = _f(1e-2, "Peak learning rate.")
     n_seeds: int = _f(1, "Splits and trainings; the proof takes 5.")
     seed: int = _f(0, "The first seed; it also makes the synthetic scenes.")
     precision: str = _f("auto", "auto, bf16 or no.")
     device: str = _f("auto", "auto, cpu, cuda or mps.")
 
     def __post_init__(self) -> None:
+        if not self.kinds or not set(self.kinds) <= set(NETWORKS):
+            raise ValueError(
+                f"network={self.network!r} must be all, or some of {', '.join(NETWORKS)}"
+            )
         for name, allowed in (
-            ("network", NETWORKS),
             ("split", ("blocks", "random")),
             ("precision", ("auto", "bf16", "no")),
         ):
@@ -76,7 +83,7 @@ class Settings:
         for name in ("block", "hidden_size", "n_layers", "steps", "batch_size", "n_seeds"):
             if getattr(self, name) < 1:
                 raise ValueError(f"{name}={getattr(self, name)} must be at least 1")
-        for name in ("group", "stride", "noise", "seed"):
+        for name in ("group", "stride", "noise", "whiten", "seed"):
             if not getattr(self, name) >= 0:
                 raise ValueError(f"{name}={getattr(self, name)} must not be negative")
         if self.size < 24:
@@ -87,12 +94,23 @@ class Settings:
             raise ValueError(f"share={self.share} must be above 0 and at most 0.25")
         if not self.share <= self.area <= 0.5:
             raise ValueError(f"area={self.area} must be at least share={self.share}, at most 0.5")
+        if not 0 <= self.mix <= 1:
+            raise ValueError(f"mix={self.mix} must be at least 0 and at most 1")
         if not 0 <= self.dropout < 1:
             raise ValueError(f"dropout={self.dropout} must be at least 0 and below 1")
         if not 0 < self.lr < 1:
             raise ValueError(f"lr={self.lr} must be above 0 and below 1")
         if not self.scene:
             raise ValueError("scene='' is empty; expected the name of a scene or a path")
+
+    @property
+    def kinds(self) -> tuple[str, ...]:
+        """The networks that are meant, in the order of `NETWORKS`."""
+        asked = [each.strip() for each in self.network.split(",") if each.strip()]
+        if asked == ["all"]:
+            return NETWORKS
+        known = tuple(kind for kind in NETWORKS if kind in asked)
+        return known + tuple(each for each in asked if each not in NETWORKS)
 
 
 def open_scene(settings: Settings) -> Scene:

@@ -12,6 +12,7 @@ from engine.batching import rng
 from recurrent.lab.hyperspectral.scenes import Scene
 
 N_BANDS = 24
+FIELD = 18  # side of a field in pixels
 _Floats = npt.NDArray[np.float64]
 
 
@@ -82,11 +83,11 @@ def spectral_scene(size: int = 72, *, seed: int = 0, noise: float = 0.3) -> Scen
 def _fields(
     size: int, n_classes: int, chance: np.random.Generator
 ) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.int64]]:
-    """Square fields of 12 pixels, each class on as many as the others: classes (H, W), fields."""
+    """Square fields, each class on about as many as the others: classes (H, W), fields (H, W)."""
     if size < 24:
         raise ValueError(f"size={size} must be at least 24")
-    side = -(-size // 12)
+    side = -(-size // FIELD)
     fields = np.arange(side * side).reshape(side, side)
     kinds = chance.permutation(fields.size) % n_classes + 1
-    whole = fields.repeat(12, 0).repeat(12, 1)[:size, :size].astype(np.int64)
+    whole = fields.repeat(FIELD, 0).repeat(FIELD, 1)[:size, :size].astype(np.int64)
     return kinds[whole].astype(np.int64), whole

@@ -7,6 +7,7 @@ import time
 from collections.abc import Callable, Generator
 from dataclasses import asdict
 from pathlib import Path
+from typing import Literal
 
 import numpy as np
 import torch
@@ -65,30 +66,29 @@ class _Run:
 
     def train(self, plan: Plan) -> Generator[Event, None, None]:
         """Train the networks of one plan and ask them everything."""
-        scaler = Scaler.fit(self.series[:, :N_TRAIN], from_zero=not plan.is_ours)
+        scaler = Scaler.fit(self.series[:, :N_TRAIN], from_zero=plan.system == LECTURE)
         scaled = torch.tensor(scaler.scale(self.series), dtype=torch.float32)
         valid = None
-        if plan.is_ours:
+        if plan.is_candidate:
             nets = yield from self._fit(plan, scaled[:, : VALID.start], scaled)
             if self.stopped():
                 return
             said = fed_truth(nets, scaled, VALID, plan.window).double().numpy()
             valid = ((scaler.unscale(said) - self.series[:, VALID]) ** 2).mean(axis=1)
-        learns_from = N_TRAIN if plan.is_ours else _LECTURE_LEARNS_FROM
-        nets = yield from self._fit(plan, scaled[:, :learns_from], None)
+        is_lecture = plan.system == LECTURE
+        known = scaled[:, : _LECTURE_LEARNS_FROM if is_lecture else N_TRAIN]
+        nets = yield from self._fit(plan, known, None)
         if self.stopped():
             return
         fed = fed_truth(nets, scaled, TEST, plan.window).double().numpy()
         horizon = TEST.stop - TEST.start
         free = running_free(nets, scaled[:, : TEST.start], horizon, plan.window).double().numpy()
-        kind = "ours" if plan.is_ours else "baseline"
-        outcome = Outcome(plan.system, scaler.unscale(fed), scaler.unscale(free), valid, kind)  # type: ignore[arg-type]
-        if plan.is_ours:
-            self.ours.append(outcome)
-        else:
-            self.others.append(outcome)
+        kind: Literal["ours", "baseline"] = "baseline" if is_lecture else "ours"
+        outcome = Outcome(plan.system, scaler.unscale(fed), scaler.unscale(free), valid, kind)
+        (self.others if is_lecture else self.ours).append(outcome)
+        if is_lecture:
             self._compare(nets, scaled)
-        if plan.is_ours and not plan.window:
+        elif plan.is_candidate:
             nets.only(0).save(self.out / plan.nets.cell)
 
     def _compare(self, nets: Nets, scaled: torch.Tensor) -> None:
@@ -116,7 +116,7 @@ class _Run:
         torch.manual_seed(self.settings.seed)
         nets = Nets(plan.nets)
         valid = None
-        if held_out is not None and not plan.window:
+        if held_out is not None:
             valid = Pieces(held_out[:, :N_TRAIN], N_TRAIN - 1, VALID.start - 1)
         data = Pieces(known, plan.length, plan.first)
         for event in fit(nets, data, valid, plan.fit, stopped=self.stopped):
@@ -141,7 +141,7 @@ class _Run:
         """All there is so far."""
         stopped = len(self.ours) + 1 < len(self.plans)
         systems = [*self.ours]
-        whole = [outcome for outcome in self.ours if "all the past" in outcome.system]
+        whole = [outcome for outcome in self.ours if outcome.valid is not None]
         if len(whole) == len(CELLS):
             outcome, self.chosen = choose(whole)
             systems.insert(0, outcome)

@@ -76,7 +76,9 @@ def forecast(
         raise ModelError(
             f"{folder} holds no finished run ({problem}). Run the sine again."
         ) from problem
-    cell = chosen or CELLS[-1] if cell is None else cell
+    if cell is None:  # a run that was stopped early chose none
+        there = [name for name in CELLS if (folder / name).is_dir()]
+        cell = chosen or (there or CELLS)[0]
     if cell not in CELLS:
         raise InputError(f"There is no cell {cell!r}; choose one of {', '.join(CELLS)}.")
     nets = load_nets(folder / cell)

@@ -51,24 +51,26 @@ def choose(outcomes: Sequence[Outcome]) -> tuple[Outcome, list[str]]:
     return Outcome(CHOSEN, fed, free, errors.min(axis=0), note=note), names
 
 
-def _row(outcome: Outcome, metric: str, values: Floats) -> Row:
+def _rows(outcome: Outcome, metric: str, values: Floats) -> list[Row]:
+    """The row of a metric over the draws; none where no draw has a value."""
     known = values[~np.isnan(values)]
     if not len(known):
-        return Row(outcome.system, metric, float("nan"), kind=outcome.kind, note="it has no phase")
+        return []
     low, high = float(known.min()), float(known.max())
     note = outcome.note
     if len(known) < len(values):
         note = "; ".join(filter(None, [note, f"no phase on {len(values) - len(known)} draws"]))
-    return Row(outcome.system, metric, float(known.mean()), low, high, outcome.kind, None, note)
+    mean = float(known.mean())
+    return [Row(outcome.system, metric, mean, low, high, outcome.kind, None, note)]
 
 
 def rows_of(outcome: Outcome, series: Floats) -> list[Row]:
-    """Its rows, against series (D, 300)."""
+    """Its rows, against series (D, 300); a forecast that has no phase has no row of it."""
     truth = series[:, TEST]
     return [
-        _row(outcome, ONE_STEP, ((truth - outcome.fed) ** 2).mean(axis=1)),
-        _row(outcome, FREE, ((truth - outcome.free) ** 2).mean(axis=1)),
-        _row(outcome, PHASE, np.array([phase_error(free) for free in outcome.free])),
+        *_rows(outcome, ONE_STEP, ((truth - outcome.fed) ** 2).mean(axis=1)),
+        *_rows(outcome, FREE, ((truth - outcome.free) ** 2).mean(axis=1)),
+        *_rows(outcome, PHASE, np.array([phase_error(free) for free in outcome.free])),
     ]
 
 

@@ -7,7 +7,7 @@ training part; the one with the least absolute error on the validation part is k
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -15,6 +15,7 @@ import torch
 from numpy.typing import NDArray
 
 from recurrent.lab.weather.reading import Floats, Times
+from recurrent.lab.weather.residual import Linear
 from recurrent.lab.weather.windows import Ends, Plan, Windows, clock
 
 MOST_ROWS = 20_000  # windows a linear model is fitted on; neighbours say almost the same
@@ -34,12 +35,15 @@ class Fitted:
         In z-units.
     forecast : callable
         Ends (n,) -> forecasts (n,) in z-units.
+    linear : Linear, optional
+        What ridge found.
     """
 
     name: str
     setting: str
     valid_mae: float
     forecast: Callable[[Ends], Floats]
+    linear: Linear | None = None
 
 
 def mae(forecast: Floats, truth: Floats) -> float:
@@ -61,7 +65,7 @@ def seasonal_naive(plan: Plan, n_trials: int) -> Fitted:
 
     One day is the naive forecast for a horizon of a day, so the trials begin with two.
     """
-    day = 1440 // plan.step_minutes
+    day = max(1, 1440 // plan.step_minutes)
     first = -(-plan.horizon // day)  # days before the target, the nearest that is known
     counts = (2, 3, 4, 5, 7, 10, 14, 21, 28)[:n_trials]
     return _best(
@@ -167,23 +171,24 @@ def ridge(plan: Plan, n_trials: int) -> Fitted:
     mean, mean_y = total / n, total_y / n
     gram -= n * np.outer(mean, mean)
     against -= n * mean * mean_y
-    trials = []
+    found = {}
     for penalty in penalties:
-        weights = np.linalg.solve(gram + penalty * np.eye(size), against)
-        bias = mean_y - float(mean @ weights)
-        trials.append((f"penalty {penalty:g}", _linear(plan, data, weights, bias)))
-    return _best(plan, "Ridge", trials)
+        slope = np.linalg.solve(gram + penalty * np.eye(size), against)
+        found[f"penalty {penalty:g}"] = Linear(slope, mean_y - float(mean @ slope))
+    trials = [(setting, _linear(plan, data, linear)) for setting, linear in found.items()]
+    best = _best(plan, "Ridge", trials)
+    return replace(best, linear=found[best.setting])
 
 
-def _linear(plan: Plan, data: Windows, weights: Floats, bias: float) -> Callable[[Ends], Floats]:
-    singles = torch.from_numpy(weights.astype(np.float32))
+def _linear(plan: Plan, data: Windows, linear: Linear) -> Callable[[Ends], Floats]:
+    singles = torch.from_numpy(linear.slope.astype(np.float32))
 
     def forecast(ends: Ends) -> Floats:
         parts = [
             (data.read(ends[i : i + _CHUNK]).flatten(1) @ singles).double().numpy()
             for i in range(0, len(ends), _CHUNK)
         ]
-        change: NDArray[np.float64] = np.concatenate(parts) + bias
+        change: NDArray[np.float64] = np.concatenate(parts) + linear.offset
         return change + plan.to_z(plan.inputs[ends, plan.column])
 
     return forecast

@@ -1,6 +1,6 @@
 """Intervals that hold what they promise: quantiles of a network, calibrated on what it got wrong.
 
-Conformalised quantile regression (Romano, Patterson and Candès 2019). A quantile network says how
+Conformalised quantile regression (Romano, Patterson and Candès 2019), once or as time goes on. A quantile network says how
 wide an interval is where; how far the truth lay outside its intervals on data it was not trained on
 says how much wider all of them must be.
 """
@@ -57,13 +57,22 @@ def widening(calibration: Floats, coverage: float) -> float:
 
 
 def rolling_widening(
-    history: Floats, new: Floats, coverage: float, *, delay: int, memory: int
+    history: Floats,
+    new: Floats,
+    coverage: float,
+    *,
+    delay: int,
+    memory: int,
+    rate: float = 0.005,
 ) -> Floats:
     """The widening of each new interval from the last scores known when it was made.
 
     Weather changes with the seasons and so do a network's errors, which breaks the assumption that
     calibration and test are alike. Here the calibration moves along: a score counts once its truth
-    is known, `delay` intervals later, and is forgotten after `memory` of them.
+    is known, `delay` intervals later, and is forgotten after `memory` of them. The quantile taken
+    moves too, down after an interval that held and up after one that missed, so that the share aimed
+    at is held in the long run whatever the weather does (Gibbs and Candès 2021, eq. 2). Where that
+    asks for more than every score, we take the greatest and not an infinite interval.
 
     Parameters
     ----------
@@ -75,6 +84,8 @@ def rolling_widening(
         How many intervals pass before a truth is known.
     memory : int
         Scores looked at.
+    rate : float
+        How far one miss moves the quantile; the paper's value, 0 holds it still.
 
     Returns
     -------
@@ -82,13 +93,21 @@ def rolling_widening(
     """
     if not len(history) or delay < 1 or memory < 1:
         raise ValueError(f"{len(history)=}, {delay=} and {memory=} must be at least 1")
+    if not rate >= 0:
+        raise ValueError(f"rate={rate} must not be negative")
     everything = np.concatenate([history, new])
     widths = np.empty(len(new))
+    miss_rate = 1 - coverage
     for i in range(len(new)):
+        told = i - delay
+        if told >= 0 and math.isfinite(new[told]):
+            miss_rate += rate * ((1 - coverage) - (new[told] > widths[told]))
         # The scores known when interval i is made are those before place `end`.
         end = max(len(history) + i + 1 - delay, 1)
         known = everything[max(0, end - memory) : end]
-        widths[i] = widening(known[np.isfinite(known)], coverage)
+        known = np.sort(known[np.isfinite(known)])
+        rank = math.ceil((1 - miss_rate) * (len(known) + 1))
+        widths[i] = known[min(max(rank, 1), len(known)) - 1]
     return widths
 
 

@@ -18,6 +18,7 @@ from engine.devices import choose_device
 from engine.fit import Evaluated, Event, FitSettings, fit
 from recurrent.forecasting import Forecaster, ForecasterConfig
 from recurrent.lab.weather.reading import Floats
+from recurrent.lab.weather.residual import Linear, OverLinear
 from recurrent.lab.weather.windows import Ends, Plan, Windows
 
 _AT_ONCE = 512  # windows forecast in one go
@@ -25,15 +26,26 @@ _AT_ONCE = 512  # windows forecast in one go
 
 @dataclass(frozen=True, slots=True)
 class Family:
-    """One kind of network: its name in the table, its kind, what it costs, the lecture's figure.
+    """One kind of network.
 
-    `cost` is the time of an update next to that of a GRU; `lecture` the lecture's best validation
-    MAE on Jena, in z-units.
+    Attributes
+    ----------
+    title, kind : str
+        Its name in the table; a kind of `recurrent.forecasting`.
+    recurrent_dropout : bool
+        Whether its dropout also falls on the recurrent state.
+    over_ridge : bool
+        Whether it learns what ridge leaves over: see `residual`.
+    cost : float
+        The time of an update next to that of a GRU.
+    lecture : float, optional
+        The lecture's best validation MAE on Jena, in z-units.
     """
 
     title: str
     kind: str
     recurrent_dropout: bool = False
+    over_ridge: bool = False
     cost: float = 1.0
     lecture: float | None = None
 
@@ -43,10 +55,15 @@ FAMILIES = {
     "dense": Family("Dense", "dense", cost=0.15, lecture=0.3011),
     "rnn": Family("Simple RNN", "rnn", cost=0.6),
     "gru": Family("GRU", "gru", lecture=0.2636),
-    "gru_dropout": Family("GRU, recurrent dropout", "gru", True, cost=2.5, lecture=0.2666),
+    "gru_dropout": Family(
+        "GRU, recurrent dropout", "gru", recurrent_dropout=True, cost=2.5, lecture=0.2666
+    ),
     "stacked": Family("Stacked GRUs", "stacked", cost=2.0, lecture=0.2709),
     "bidirectional": Family("Bidirectional GRU", "bidirectional", cost=2.0, lecture=0.2614),
     "lstm": Family("LSTM", "lstm", cost=1.1),
+    "dense_over_ridge": Family("Dense over ridge", "dense", over_ridge=True, cost=0.2),
+    "gru_over_ridge": Family("GRU over ridge", "gru", over_ridge=True),
+    "lstm_over_ridge": Family("LSTM over ridge", "lstm", over_ridge=True, cost=1.1),
 }
 RECURRENT = tuple(
     name for name, family in FAMILIES.items() if family.kind not in ("linear", "dense")
@@ -115,28 +132,40 @@ class Trained:
     n_steps: int
 
 
-def build(plan: Plan, family: Family, trial: Trial, levels: tuple[float, ...] = ()) -> Forecaster:
+def build(
+    plan: Plan,
+    family: Family,
+    trial: Trial,
+    *,
+    levels: tuple[float, ...] = (),
+    linear: Linear | None = None,
+) -> Forecaster:
     """A new network for a plan, its weights drawn from torch's generator.
 
     Parameters
     ----------
     levels : tuple of float
         The quantiles to forecast; without any, the absolute error is minimised.
+    linear : Linear, optional
+        What ridge found, for the families that build on it.
     """
-    return Forecaster(
-        ForecasterConfig(
-            kind=family.kind,
-            n_inputs=len(plan.names),
-            window=plan.window,
-            hidden_size=trial.hidden_size,
-            n_quantiles=max(1, len(levels)),
-            dropout=trial.dropout,
-            recurrent_dropout=trial.dropout if family.recurrent_dropout else 0.0,
-            loss="pinball" if levels else "mae",
-            quantiles=levels,
-            anchor=plan.column,
-        )
+    config = ForecasterConfig(
+        kind=family.kind,
+        n_inputs=len(plan.names),
+        window=plan.window,
+        hidden_size=trial.hidden_size,
+        n_quantiles=max(1, len(levels)),
+        dropout=trial.dropout,
+        recurrent_dropout=trial.dropout if family.recurrent_dropout else 0.0,
+        loss="pinball" if levels else "mae",
+        quantiles=levels,
+        anchor=plan.column,
     )
+    if not family.over_ridge:
+        return Forecaster(config)
+    if linear is None:
+        raise ValueError(f"linear=None: {family.title} builds on a linear forecast")
+    return OverLinear(config, linear)
 
 
 def train(
@@ -147,6 +176,7 @@ def train(
     *,
     seed: int,
     levels: tuple[float, ...] = (),
+    linear: Linear | None = None,
     valid_every: int = 1,
     stopped: Callable[[], bool] = lambda: False,
 ) -> Generator[Event, None, Trained]:
@@ -162,7 +192,7 @@ def train(
     The events of `engine.fit.fit`.
     """
     torch.manual_seed(seed)
-    model = build(plan, FAMILIES[name], trial, levels)
+    model = build(plan, FAMILIES[name], trial, levels=levels, linear=linear)
     data = Windows(plan, plan.train)
     held_out = Windows(plan, plan.valid[::valid_every])
     settings = FitSettings(

@@ -14,6 +14,7 @@ from recurrent.lab.weather.baselines import Fitted, mae
 from recurrent.lab.weather.intervals import Coverage
 from recurrent.lab.weather.models import FAMILIES, LECTURE_NAIVE, RECURRENT, Trained, predict
 from recurrent.lab.weather.reading import Floats
+from recurrent.lab.weather.residual import Linear
 from recurrent.lab.weather.windows import Ends, Plan
 
 _LECTURE_NOTE = "the lecture's is on Jena, its best epoch on validation"
@@ -57,6 +58,11 @@ class Outcome:
         self.networks.setdefault(name, []).append(trained)
         pair = tuple(predict(trained.model, plan, e, device)[:, 0] for e in (plan.valid, plan.test))
         self.forecasts.setdefault(name, []).append((pair[0], pair[1]))
+
+    @property
+    def linear(self) -> Linear | None:
+        """What ridge found, once it has been fitted."""
+        return next((f.linear for f in self.baselines if f.linear is not None), None)
 
     def best_recurrent(self) -> str:
         """The trained network with the least mean validation error, a recurrent one if there is."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from corpora.errors import InputError
-from recurrent.lab.weather.settings import Settings, split_names
+from recurrent.lab.weather.settings import Settings
 from recurrent.lab.weather.sources import (
     JENA_EXCERPT_ROWS,
     JENA_ROWS,
@@ -54,14 +54,14 @@ def _own_table(settings: Settings) -> Table:
             f"{path.name} was given without a column to forecast; expected the name of one as "
             "target. Choose it."
         )
-    columns = split_names(settings.columns)
+    columns = settings.columns
     if columns and settings.target not in columns:
         columns = (settings.target, *columns)
     return load_csv(
         path,
         columns=columns,
         time_column=settings.time_column,
-        directions=split_names(settings.directions),
+        directions=settings.directions,
         max_gap_hours=settings.max_gap_hours,
     )
 
@@ -88,6 +88,7 @@ def make_plan(settings: Settings) -> Plan:
         target,
         window_hours=settings.window_hours,
         horizon_hours=settings.horizon_hours,
+        every_hours=settings.every_hours,
         leak=settings.leak,
         seed=settings.seed,
     )

@@ -12,7 +12,7 @@ from safetensors import SafetensorError
 from safetensors.numpy import load_file, save_file
 
 from corpora.errors import CorpusError, ModelError
-from recurrent.forecasting import Forecaster, load_forecaster
+from recurrent.forecasting import Forecaster
 from recurrent.lab.weather.reading import (
     RawTable,
     Times,
@@ -22,7 +22,8 @@ from recurrent.lab.weather.reading import (
     read_csv,
     times,
 )
-from recurrent.lab.weather.tables import is_compass, regularise
+from recurrent.lab.weather.residual import load_network
+from recurrent.lab.weather.tables import is_compass, is_direction, regularise
 from recurrent.lab.weather.windows import Plan
 
 SETUP, RECENT, MODEL = "setup.json", "recent.safetensors", "interval"
@@ -36,8 +37,8 @@ class Column:
     Attributes
     ----------
     kind : str
-        "number", "direction" (degrees of a circle, by its name and range), "compass" (points such
-        as NW), "text", or "empty".
+        "number", "direction" (degrees of a circle), "compass" (points such as NW), "text", or
+        "empty".
     n_missing, longest_gap : int
         Rows without a value, and the most of them in a row.
     low, high : float, optional
@@ -116,9 +117,7 @@ def _look(raw: RawTable, name: str) -> Column:
     if missing.all():
         return Column(name, "empty", len(cells), len(cells))
     low, high = float(np.nanmin(values)), float(np.nanmax(values))
-    word = name.lower()
-    turns = "dir" in word or ("deg)" in word and word.startswith("wd"))
-    kind = "direction" if turns and low >= 0 and 180 < high <= 360 else "number"
+    kind = "direction" if is_direction(name, cells) else "number"
     return Column(name, kind, int(missing.sum()), _longest(missing), low, high)
 
 
@@ -212,7 +211,7 @@ def forecast(folder: Path, n: int | None = None, *, back: int = 0) -> Forecast:
     n = horizon if n is None else n
     if n < 1 or not 0 <= back < len(ends):
         raise ValueError(f"n={n} must be at least 1 and back={back} at least 0, below {len(ends)}")
-    model = load_forecaster(folder / MODEL)
+    model = load_network(folder / MODEL)
     chosen = ends[: len(ends) - back][-n:]
     scaled = ((kept["inputs"] - mean) / std).astype(np.float32)
     places = chosen[:, None] + np.arange(1 - window, 1) * stride  # (n, T)

@@ -21,9 +21,11 @@ from recurrent.lab.weather.reading import (
     Times,
     find_time,
     is_missing,
+    is_number,
     numbers,
     read_csv,
     times,
+    to_number,
 )
 
 Bools = NDArray[np.bool_]
@@ -105,8 +107,8 @@ def load_csv(
     time_column : str
         By default the first column that holds times, or year, month, day and hour.
     directions : tuple of str
-        Columns of degrees, which become a sine and a cosine: 359 lies next to 1. Columns that hold
-        compass points do so unasked.
+        Columns of degrees, which become a sine and a cosine: 359 lies next to 1. By default those
+        that `is_direction` finds; columns of compass points always do.
     max_gap_hours : float
         The longest gap that is interpolated.
 
@@ -121,6 +123,8 @@ def load_csv(
     chosen = columns or tuple(usable_columns(raw, where))
     for name in directions:
         raw.column(name)
+    if not directions:
+        directions = tuple(name for name in chosen if is_direction(name, raw.column(name)))
     names, values = encode(raw, chosen, directions)
     if not names:
         raise CorpusError(f"{raw.name} has no column of numbers beside its times. Give one.")
@@ -148,6 +152,17 @@ def is_compass(cells: list[str]) -> bool:
     """Whether a column holds compass points such as NW, and words for a calm."""
     said = {cell.lower() for cell in set(cells) if not is_missing(cell)}
     return bool(said & COMPASS.keys()) and said <= COMPASS.keys() | CALM
+
+
+def is_direction(name: str, cells: list[str]) -> bool:
+    """Whether a column holds degrees of a circle, by its name (a "dir", "wd") and its range."""
+    words = name.lower().replace("_", " ").split()
+    if not any(word.startswith("dir") or word in ("wd", "winddir") for word in words):
+        return False
+    if not all(is_number(cell) for cell in cells if not is_missing(cell)):
+        return False
+    values = [value for cell in cells if not np.isnan(value := to_number(cell))]
+    return bool(values) and min(values) >= 0 and 180 < max(values) <= 360
 
 
 def encode(

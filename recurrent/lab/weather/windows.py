@@ -23,7 +23,8 @@ from recurrent.lab.weather.tables import Table
 Ends = NDArray[np.int64]
 Singles = NDArray[np.float32]
 SHARES = (0.5, 0.25)  # of the rows, to train and to choose; the rest tests
-LEAKS = ("", "scaler", "target", "shuffle")
+FEWEST = 30  # windows of a part: of fewer, no interval could be calibrated
+LEAKS = ("none", "scaler", "target", "shuffle")
 _DAY_S, _YEAR_S = 86_400.0, 365.2425 * 86_400
 
 
@@ -176,15 +177,16 @@ def honest_plan(
     table: Table,
     target: str,
     *,
-    window_hours: float = 72,
+    window_hours: float = 48,
     horizon_hours: float = 24,
-    leak: str = "",
+    every_hours: float = 1,
+    leak: str = "none",
     seed: int = 0,
 ) -> Plan:
     """Split 50/25/25 in time, with a gap of window and horizon between the parts' targets.
 
     No window reaches back into the part before its own, and the scaler has seen the first part
-    alone. Readings more often than hourly are read once an hour, as the lecture reads them.
+    alone.
 
     Parameters
     ----------
@@ -192,7 +194,10 @@ def honest_plan(
     target : str
         A column of the table.
     window_hours, horizon_hours : float
-        Read, and ahead; whole numbers of the table's steps.
+        Read, and ahead; whole numbers of what is read and of the table's steps.
+    every_hours : float
+        Between the rows a window reads, a whole number of the table's steps; a table with rarer
+        rows is read row by row.
     leak : str
         Make this mistake on purpose, to see what it does: "scaler", "target" or "shuffle".
     seed : int
@@ -206,8 +211,10 @@ def honest_plan(
         If there is no such leak.
     """
     if leak not in LEAKS:
-        raise ValueError(f"leak={leak!r} must be one of {', '.join(map(repr, LEAKS))}")
-    stride = max(1, 60 // table.step_minutes)
+        raise ValueError(f"leak={leak!r} must be one of {', '.join(LEAKS)}")
+    stride = 1
+    if every_hours * 60 > table.step_minutes:
+        stride = _steps(table, "time between the rows read", every_hours, 1)
     window = _steps(table, "window", window_hours, stride)
     horizon = _steps(table, "horizon", horizon_hours, 1)
     at = table.index(target)
@@ -239,11 +246,12 @@ def honest_plan(
             for first, last in pairwise(borders)
         ]
     for part, what in zip(parts, ("train", "choose", "test"), strict=True):
-        if not len(part):
+        if len(part) < FEWEST:
             raise CorpusError(
-                f"{table.name} has {n:,} rows and no whole window to {what} on; one window and its "
-                f"target span {span + horizon:,} rows without a long gap, and each part needs "
-                "some. Give a longer table, a shorter window, or fewer columns."
+                f"{table.name} has {n:,} rows, which give {len(part)} whole windows to {what} on; "
+                f"expected at least {FEWEST} in each part. A window and its target span "
+                f"{span + horizon:,} rows without a long gap. Give a longer table, a shorter "
+                "window, or fewer columns."
             )
     scaler = Scaler.fit(inputs, 0, n if leak == "scaler" else borders[1])
     return Plan(

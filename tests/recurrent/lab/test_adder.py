@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from corpora.errors import InputError, ModelError
 from recurrent.lab import load
-from recurrent.lab.adder import Settings, add, run
+from recurrent.lab.adder import Settings, add, carry_units, run
 from recurrent.lab.adder import neuron as one
 from recurrent.lab.adder.bit_adder import CELLS, BitAdder, load_bit_adder
 from recurrent.lab.adder.bits import (
@@ -218,6 +218,20 @@ def test_add_shows_every_step(finished: tuple[Path, list[object]], model: str) -
     assert shown.hidden.shape == (8, 4)
     assert shown.inputs[:, 0].tolist() == to_bits(93, 8).tolist()
     assert add(finished[0], 2**40, 2**40, model).hidden.shape == (42, 4)
+
+
+def test_a_unit_that_is_the_carry_is_found(tmp_path: Path) -> None:
+    """A neuron set by hand to carry, one that repeats the first number's bit, one that is stuck."""
+    adder = NumpyAdder(3, OURS)
+    adder.vector[:] = 0
+    adder.input[:] = [[40, 40, 0], [40, 0, 0]]
+    adder.recurrent[0, 0] = 40
+    adder.hidden_bias[:] = [-60, -20, 0]
+    adder.save(tmp_path / "numpy")
+    carry, bit, stuck = carry_units(tmp_path)
+    assert carry == pytest.approx(1)
+    assert 0.3 < bit < 0.7  # a one makes a carry likelier
+    assert stuck == 0
 
 
 def test_add_refuses_with_words(finished: tuple[Path, list[object]], tmp_path: Path) -> None:

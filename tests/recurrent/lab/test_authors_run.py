@@ -22,8 +22,8 @@ WORDS = {
 }
 SMALL = Settings(
     source="set below", n_train=0, n_valid=0, n_test=0, passage=300, names="kept", vocab_size=300,
-    n_pairs=64, embedding_size=8, hidden_size=8, dropout=0.0, epochs=8, batch_size=8, lr=2e-2, n_trials=1,
-    device="cpu",
+    n_pairs=64, embedding_size=8, hidden_size=8, dropout=0.0, epochs=8, batch_size=8, lr=2e-2,
+    n_trials=1, device="cpu",
 )  # fmt: skip
 
 

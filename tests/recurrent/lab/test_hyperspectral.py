@@ -81,8 +81,7 @@ def test_whitened_bands_vary_alike_and_stay_in_their_places() -> None:
     spans = np.linalg.eigvalsh(np.cov(white.T))
     # Variance v becomes v / (v + 0.001); the least here is about 0.01.
     assert 0.85 < spans.min() < spans.max() < 1.01
-    nearest = np.abs(np.corrcoef(white.T, spectra.T)[:4, 4:] - np.corrcoef(spectra.T).mean())
-    assert nearest.argmax(1).tolist() == [0, 1, 2, 3]
+    assert np.corrcoef(white.T, spectra.T)[:4, 4:].argmax(1).tolist() == [0, 1, 2, 3]
     # Two pixels span one direction; across it the gain is that of a variance of 0.
     few = Bands.learn(np.array([[0, 0], [2, 2]], dtype=np.float32), whiten=0.25)
     assert few.apply(np.array([[2, 0]], dtype=np.float32))[0] == pytest.approx([2, -2])
@@ -97,6 +96,26 @@ def test_a_patch_is_the_window_around_its_pixel_in_a_mirror() -> None:
     for window in (2, 5):
         with pytest.raises(ValueError, match=f"window={window} must be odd and fit"):
             Patches(cube, window)
+
+
+def test_only_patches_of_one_class_are_mixed() -> None:
+    cube = np.array([0, 1, 10, 11, 12], dtype=np.float32).reshape(1, 5, 1)
+    places, labels = np.array([[0, c] for c in range(5)]), np.array([0, 0, 1, 1, 1])
+    data = TrainingPixels(Patches(cube, 1), places, labels, mix=1.0)
+    seen = np.stack([
+        data.batch(np.arange(5), seed=0, epoch=e)["patches"][:, 0, 0, 0] for e in range(60)
+    ])  # fmt: skip
+    assert seen[:, :2].min() >= 0
+    assert seen[:, :2].max() <= 1
+    assert seen[:, 2:].min() >= 10
+    assert seen[:, 2:].max() <= 12
+    assert all(len(set(column)) > 20 for column in seen.T)
+    unmixed = TrainingPixels(Patches(cube, 1), places, labels, mix=0.5)
+    parts = np.stack([
+        unmixed.batch(np.arange(5), seed=0, epoch=e)["patches"][:, 0, 0, 0] for e in range(60)
+    ])  # fmt: skip
+    left = (parts == cube.ravel()).mean()
+    assert 0.5 < left < 0.85  # half of them, and those mixed with themselves
 
 
 def test_training_pixels_are_seen_in_eight_positions() -> None:
@@ -189,10 +208,10 @@ def test_each_network_succeeds_only_where_its_input_carries_the_signal(tmp_path:
         ("synthetic-spectral", "plane", False),
         ("synthetic-spectral", "pixel", True),
     ):
-        settings = replace(QUICK, scene=scene, network=network, size=48, steps=50, hidden_size=12)
+        settings = replace(QUICK, scene=scene, network=network, size=48, steps=100, hidden_size=12)
         overall = _overall(_report(settings, tmp_path / scene / network))[KINDS[network].title]
-        assert (overall > 0.75) == sees, (scene, network, overall)
-        assert sees or overall < 0.5, (scene, network, overall)
+        # Three classes; windows across two fields keep any network from 1 by context.
+        assert overall > 0.65 if sees else overall < 0.45, (scene, network, overall)
 
 
 @pytest.mark.parametrize("after", [0, 1, 8, 30])
@@ -204,10 +223,10 @@ def test_it_stops_soon_and_tells_what_there_is(tmp_path: Path, after: int) -> No
         asked += 1
         return asked > after
 
-    report = _report(replace(QUICK, n_seeds=3), tmp_path, stopped=stopped)
+    report = _report(replace(QUICK, n_seeds=9), tmp_path, stopped=stopped)
     assert report.stopped
     assert asked <= after + 8
-    assert len(report.facts["splits"]) < 3
+    assert len(report.facts["splits"]) < 9
     assert read_report(tmp_path).stopped
 
 
@@ -215,6 +234,8 @@ def test_the_lab_knows_it() -> None:
     experiment = load_experiment("hyperspectral")
     assert experiment.Settings is Settings
     assert all(f.metadata["help"] for f in fields(Settings))
+    assert Settings(network="pixel, sscl2dnn").kinds == ("sscl2dnn", "pixel")
+    assert Settings(network="all").kinds == tuple(KINDS)
 
 
 # ------------------------------------------------------------------------------------------ errors
@@ -223,7 +244,8 @@ def test_the_lab_knows_it() -> None:
 @pytest.mark.parametrize(
     ("changes", "message"),
     [
-        ({"network": "cnn"}, "network='cnn' must be one of sscl2dnn, sacl2dnn"),
+        ({"network": "cnn"}, "network='cnn' must be all, or some of sscl2dnn, sacl2dnn"),
+        ({"network": " , "}, "network=' , ' must be all"),
         ({"split": "fair"}, "split='fair'"),
         ({"window": 4}, "window=4 must be odd"),
         ({"share": 0.4}, r"share=0\.4"),
@@ -231,6 +253,7 @@ def test_the_lab_knows_it() -> None:
         ({"steps": 0}, "steps=0"),
         ({"seed": -1}, "seed=-1"),
         ({"size": 20}, "size=20"),
+        ({"mix": 1.5}, r"mix=1\.5"),
         ({"dropout": 1.0}, r"dropout=1\.0"),
         ({"lr": 0.0}, r"lr=0\.0"),
         ({"scene": ""}, "scene='' is empty"),

@@ -203,13 +203,13 @@ def test_a_scene_must_be_of_one_piece() -> None:
 
 
 def test_by_context_a_pixel_and_a_mean_say_nothing() -> None:
-    scene = spatial_scene(96, seed=1, noise=0.0)
+    scene = spatial_scene(90, seed=1, noise=0.0)
     bright = scene.cube.mean(2) > scene.cube.mean()
     means = mean_spectra(scene.cube, 5).mean(2)
     inner = np.zeros_like(bright)  # windows that lie in one field
-    for top in range(2, 96, 12):
-        for left in range(2, 96, 12):
-            inner[top : top + 8, left : left + 8] = True
+    for top in range(2, 90, 18):
+        for left in range(2, 90, 18):
+            inner[top : top + 14, left : left + 14] = True
     for c in (1, 2, 3):
         here = scene.labels == c
         assert 0.45 < bright[here].mean() < 0.55
@@ -225,7 +225,7 @@ def test_by_context_a_pixel_and_a_mean_say_nothing() -> None:
 
 
 def test_by_spectrum_brightness_says_nothing() -> None:
-    scene = spectral_scene(96, seed=1, noise=0.0)
+    scene = spectral_scene(90, seed=1, noise=0.0)
     means = [scene.cube[scene.labels == c].mean() for c in (1, 2, 3)]
     deviation = scene.cube.mean(2).std()
     assert max(means) - min(means) < 0.2 * deviation

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 
@@ -20,7 +21,7 @@ TINY = Settings(n_draws=2, n_members=1, hidden_size=2, n_updates=2)
 
 
 @pytest.fixture(scope="module", autouse=True)
-def _short_lecture() -> object:
+def _short_lecture() -> Iterator[None]:
     """The lecture's 3,150 updates are cut to 3: what they come to is measured in docs/lab."""
     with pytest.MonkeyPatch.context() as patch:
         whole = plans.plans
@@ -170,6 +171,8 @@ def test_rows_by_hand() -> None:
     assert one.value == 0
     assert free.value == pytest.approx(2 * np.sin(0.25) ** 2, rel=0.05)
     assert phase.value == pytest.approx(0.5)
+    flat = np.full((1, 79), 0.25)
+    assert len(rows_of(Outcome("flat", flat, flat), series)) == 2  # it has no phase to be wrong
 
 
 def test_the_noise_floor_is_told(finished: tuple[Path, list[object]]) -> None:

@@ -1,13 +1,15 @@
 from __future__ import annotations
 
 import math
+from pathlib import Path
 
 import numpy as np
 import pytest
 import torch
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from corpora.errors import ModelError
 from recurrent.lab.weather.baselines import Fitted, climatology, mae, naive, ridge, seasonal_naive
 from recurrent.lab.weather.intervals import (
     levels,
@@ -18,6 +20,7 @@ from recurrent.lab.weather.intervals import (
 )
 from recurrent.lab.weather.models import FAMILIES, Trial, build, draw_trials, predict
 from recurrent.lab.weather.reading import Floats
+from recurrent.lab.weather.residual import Linear, load_network
 from recurrent.lab.weather.tables import regularise
 from recurrent.lab.weather.windows import Plan, honest_plan
 
@@ -100,11 +103,38 @@ def test_every_network_tries_the_same_settings_and_the_first_is_the_usual_one() 
 def test_before_it_has_learnt_a_network_forecasts_about_the_last_value(name: str) -> None:
     plan = _plan(np.random.default_rng(0).normal(0, 1, 400))
     torch.manual_seed(0)
-    model = build(plan, FAMILIES[name], Trial(hidden_size=4))
+    nothing = Linear(np.zeros(plan.window * len(plan.names)), 0.0)
+    model = build(plan, FAMILIES[name], Trial(hidden_size=4), linear=nothing)
     forecast = predict(model, plan, plan.test)
     assert forecast.shape == (len(plan.test), 1)
     last = plan.to_z(plan.inputs[plan.test, 0])
     assert np.abs(forecast[:, 0] - last).mean() < 0.5
+
+
+def test_a_network_over_ridge_begins_as_ridge_and_trains_only_what_it_adds(tmp_path: Path) -> None:
+    plan = _plan(np.sin(np.arange(400.0)) + np.random.default_rng(0).normal(0, 0.3, 400))
+    fitted = ridge(plan, 3)
+    assert fitted.linear is not None
+    torch.manual_seed(0)
+    model = build(plan, FAMILIES["gru_over_ridge"], Trial(hidden_size=4), linear=fitted.linear)
+    with torch.no_grad():
+        model.head.weight.zero_()
+    forecast = predict(model, plan, plan.test)
+    np.testing.assert_allclose(forecast[:, 0], fitted.forecast(plan.test), atol=1e-5)
+    assert not [name for name, _ in model.named_parameters() if name.startswith("linear_")]
+    model.save(tmp_path)
+    again = predict(load_network(tmp_path), plan, plan.test)
+    np.testing.assert_array_equal(forecast, again)
+
+
+def test_a_network_over_ridge_needs_ridge_and_its_own_windows(tmp_path: Path) -> None:
+    plan = _plan(np.arange(400.0))
+    with pytest.raises(ValueError, match="linear=None"):
+        build(plan, FAMILIES["gru_over_ridge"], Trial())
+    with pytest.raises(ValueError, match=r"linear.slope has shape \(3,\)"):
+        build(plan, FAMILIES["gru_over_ridge"], Trial(), linear=Linear(np.zeros(3), 0.0))
+    with pytest.raises(ModelError, match="no network that can be read"):
+        load_network(tmp_path)
 
 
 # ---------------------------------------------------------------------------------------- intervals
@@ -120,6 +150,7 @@ def test_scores_and_widening_by_hand() -> None:
     assert levels(0.9) == pytest.approx((0.05, 0.5, 0.95))
 
 
+@settings(deadline=None)
 @given(st.integers(0, 1000), st.sampled_from([0.5, 0.8, 0.9]), st.integers(20, 200))
 def test_widened_intervals_hold_at_least_their_share_of_the_calibration(
     seed: int, coverage: float, n: int
@@ -139,6 +170,8 @@ def test_a_rolling_widening_knows_only_scores_whose_truth_was_known() -> None:
     np.testing.assert_array_equal(widths[:25], again[:25])
     with pytest.raises(ValueError, match="delay=0"):
         rolling_widening(history, new, 0.5, delay=0, memory=20)
+    with pytest.raises(ValueError, match="rate=-1"):
+        rolling_widening(history, new, 0.5, delay=5, memory=20, rate=-1)
 
 
 def test_rolling_intervals_follow_a_change_that_a_single_calibration_misses() -> None:
@@ -149,6 +182,19 @@ def test_rolling_intervals_follow_a_change_that_a_single_calibration_misses() ->
     rolled = held[224:].mean()  # once it has forgotten the calm
     assert once < 0.5
     assert 0.85 < rolled < 0.92
+
+
+def test_a_quantile_that_moves_holds_its_share_where_errors_keep_growing() -> None:
+    growing = np.abs(np.random.default_rng(1).normal(0, 1, 3000)) * np.linspace(1, 6, 3000)
+    shares = [
+        (
+            growing
+            <= rolling_widening(growing[:50], growing, 0.9, delay=24, memory=1500, rate=rate)
+        ).mean()
+        for rate in (0.0, 0.005)
+    ]
+    assert shares[0] < 0.85
+    assert abs(shares[1] - 0.9) < 0.015
 
 
 def test_coverage_and_width_by_hand() -> None:

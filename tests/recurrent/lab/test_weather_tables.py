@@ -6,7 +6,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from corpora.errors import CorpusError
@@ -56,6 +56,7 @@ def test_a_gap_at_the_edge_is_never_filled() -> None:
     np.testing.assert_array_equal(column, [np.nan, 1, 2, 3, np.nan])
 
 
+@settings(deadline=None)
 @given(
     st.lists(st.one_of(st.none(), st.floats(-50, 50)), min_size=2, max_size=30), st.integers(0, 4)
 )
@@ -145,6 +146,10 @@ def test_a_damaged_archive_is_told(tmp_path: Path) -> None:
 def test_directions_become_sine_and_cosine_and_a_calm_lies_between(tmp_path: Path) -> None:
     text = _csv("1,N,90", "2,cv,NA", "3,SE,360", header="time,temp,compass,degrees")
     table = load_csv(_write(tmp_path, text), directions=("degrees",))
+    named = text.replace("degrees", "wind_dir")
+    found = load_csv(_write(tmp_path, named))
+    np.testing.assert_array_equal(found.values, table.values)
+    assert found.names[-1] == "wind_dir cosine"
     assert table.names == (
         "temp",
         "compass sine",

@@ -108,8 +108,10 @@ def test_whole_windows_by_hand() -> None:
 def test_hours_that_do_not_fit_and_series_too_short_are_refused() -> None:
     with pytest.raises(CorpusError, match=r"horizon of 0.5 h does not fit made"):
         honest_plan(make_table(), "temp", window_hours=12, horizon_hours=0.5)
-    with pytest.raises(CorpusError, match="no whole window to choose on"):
-        honest_plan(make_table(150), "temp", window_hours=24, horizon_hours=24)
+    with pytest.raises(
+        CorpusError, match="give 18 whole windows to choose on; expected at least 30"
+    ):
+        honest_plan(make_table(260), "temp", window_hours=24, horizon_hours=24)
     with pytest.raises(CorpusError, match="no column 'snow'"):
         honest_plan(make_table(), "snow")
     with pytest.raises(ValueError, match="leak='sieve'"):
