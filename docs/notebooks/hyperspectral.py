@@ -47,4 +47,4 @@ pictures = [Image.open(folder / name).convert("RGB") for name in ("truth.png", "
 side_by_side = Image.new("RGB", (2 * pictures[0].width + 10, pictures[0].height), "white")
 for place, picture in enumerate(pictures):
     side_by_side.paste(picture, (place * (picture.width + 10), 0))
-side_by_side  # noqa: B018 (a notebook shows its last value)
+side_by_side  # a notebook shows its last value

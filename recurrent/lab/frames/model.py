@@ -219,7 +219,7 @@ class FlatLSTM(FrameModel):
         _, state = self.encoder(given.flatten(2))
         y, _ = self.forecaster(given.new_ones(len(given), n, 1), state)
         said: Tensor = self.head(y)
-        return said.float().unflatten(2, (self.size, self.size))
+        return said.float().view(len(given), n, self.size, self.size)
 
     def forecast(self, given: Tensor, n: int) -> Tensor:
         return self.logits(given, n).sigmoid()

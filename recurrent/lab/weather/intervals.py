@@ -1,8 +1,8 @@
 """Intervals that hold what they promise: quantiles of a network, calibrated on what it got wrong.
 
-Conformalised quantile regression (Romano, Patterson and Candès 2019), once or as time goes on. A quantile network says how
-wide an interval is where; how far the truth lay outside its intervals on data it was not trained on
-says how much wider all of them must be.
+Conformalised quantile regression (Romano, Patterson and Candès 2019), once or as time goes on. A
+quantile network says how wide an interval is where; how far the truth lay outside its intervals on
+data it was not trained on says how much wider all of them must be.
 """
 
 from __future__ import annotations
@@ -70,9 +70,9 @@ def rolling_widening(
     Weather changes with the seasons and so do a network's errors, which breaks the assumption that
     calibration and test are alike. Here the calibration moves along: a score counts once its truth
     is known, `delay` intervals later, and is forgotten after `memory` of them. The quantile taken
-    moves too, down after an interval that held and up after one that missed, so that the share aimed
-    at is held in the long run whatever the weather does (Gibbs and Candès 2021, eq. 2). Where that
-    asks for more than every score, we take the greatest and not an infinite interval.
+    moves too, down after an interval that held and up after one that missed, so that the share
+    aimed at is held in the long run whatever the weather does (Gibbs and Candès 2021, eq. 2). Where
+    that asks for more than every score, we take the greatest and not an infinite interval.
 
     Parameters
     ----------

@@ -130,6 +130,7 @@ def test_the_loss_lives_on_what_it_said() -> None:
 def test_layers_begin_by_moving_what_they_remember() -> None:
     layer = ConvLSTMCell(1, 9)
     torch.nn.init.zeros_(layer.gates.weight)
+    torch.nn.init.zeros_(layer.get_parameter("gates.bias"))
     start_moving(layer)
     hidden, cell = torch.zeros(1, 9, 9, 9), torch.zeros(1, 9, 9, 9)
     hidden[..., 4, 4] = 1
@@ -137,7 +138,9 @@ def test_layers_begin_by_moving_what_they_remember() -> None:
         hidden, cell = layer(torch.zeros(1, 1, 9, 9), (hidden, cell))
     at = [divmod(int(picture.argmax()), 9) for picture in hidden[0]]
     assert at == [(4 + 2 * down, 4 + 2 * right) for down in (-1, 0, 1) for right in (-1, 0, 1)]
-    assert (hidden[0].amax((1, 2)) > 0.4).all()  # it neither fades nor grows
+    peaks = hidden[0].amax((1, 2))
+    assert (peaks > 0.3).all()  # it does not fade at once,
+    assert (peaks < 1).all()  # nor grow
 
 
 def test_films_that_are_shown_the_truth_are_learnt_from_it() -> None:
