@@ -104,8 +104,8 @@ def test_it_is_symmetric_and_finite(won: int, lost: int, tied: int) -> None:
     here = rate(matches(won, lost, tied))
     swapped_sides = rate(matches(lost, won, tied, "y", "x"))
     swapped_names = rate(matches(lost, won, tied))
-    assert points(here) == pytest.approx(points(swapped_sides), abs=1e-6)
-    assert points(here)["x"] == pytest.approx(points(swapped_names)["y"], abs=1e-6)
+    assert points(here) == pytest.approx(points(swapped_sides), abs=1e-3)
+    assert points(here)["x"] == pytest.approx(points(swapped_names)["y"], abs=1e-3)
     assert here.nu == pytest.approx(swapped_names.nu)
     for rated in here.rated:
         assert math.isfinite(rated.points)
