@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import signal
 import socket
 from pathlib import Path
 
@@ -11,6 +12,10 @@ import pytest
 # A checkout may lie beside a folder of public-domain data; LETTERPRESS_DATA overrides it.
 BESIDE = Path(__file__).resolve().parents[2] / "shared" / "data"
 DATA = os.environ.get("LETTERPRESS_DATA") or (str(BESIDE) if BESIDE.is_dir() else "")
+
+# A shell starts what runs in the background deaf to Ctrl-C, and whatever that starts is deaf too.
+if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
+    signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 @pytest.fixture(autouse=True)

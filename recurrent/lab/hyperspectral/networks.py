@@ -29,6 +29,7 @@ from recurrent.spectral import SSCL2DNN, SaCL2DNN, SpectralConfig
 
 JSON, WEIGHTS, MAP = "network.json", "network.safetensors", "map.npy"
 Ints = npt.NDArray[np.int64]
+MOST_STEPS = 33  # of the spectrum, where K is not said; fewer saw less, more took longer
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,7 +83,7 @@ def make_network(kind: str, scene: Scene, settings: Settings) -> tuple[SSCL2DNN,
     """A new network of that kind for the scene, and the side of the patches it is given."""
     made = KINDS[kind]
     n_bands = scene.n_bands if made.sees_spectrum else 1
-    group = min(settings.group, n_bands) or max(1, -(-n_bands // 12))
+    group = min(settings.group or max(2, -(-n_bands // MOST_STEPS)), n_bands)
     config = SpectralConfig(
         n_bands=n_bands,
         n_classes=scene.n_classes,

@@ -48,7 +48,7 @@ class Settings:
     block: int = _f(10, "Side of a block in pixels.")
     area: float = _f(0.25, "Share of the blocks that training pixels come from, at most 0.5.")
     window: int = _f(5, "Side of the patch around a pixel, odd.")
-    group: int = _f(0, "K, neighbouring bands in one step; 0 takes a twelfth of the bands.")
+    group: int = _f(0, "K, neighbouring bands in one step; 0 takes 2, or what makes 33 steps.")
     stride: int = _f(0, "tau, bands from one step to the next, at most K; 0 takes K.")
     hidden_size: int = _f(24, "Channels of the ConvLSTM.")
     n_layers: int = _f(1, "ConvLSTM layers.")

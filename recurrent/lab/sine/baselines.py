@@ -7,22 +7,25 @@ before the first of them on nothing but its own forecasts.
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import partial
 from typing import TypeAlias
 
 import numpy as np
 
 from recurrent.lab.sine.series import N_TRAIN, TEST, VALID, WINDOW, Floats
 
-RIDGES = (1e-3, 1e-2, 1e-1, 1.0, 10.0)
+RIDGES = (1e-3, 1e-2, 1e-1, 1.0, 10.0, 100.0)
+LONG = 40  # values that the longer autoregression reads
 Forecasts: TypeAlias = tuple[Floats, Floats]  # fed the truth, and running free; (79,) each
 
 
-def run_free(step: Callable[[Floats], float], past: Floats, horizon: int) -> Floats:
-    """Feed forecasts back: `step` maps the last `WINDOW` values onto the next; shape (horizon,)."""
-    series = list(past[-WINDOW:])
+def run_free(weights: Floats, past: Floats, horizon: int) -> Floats:
+    """Feed the forecasts of weights (window + 1,), the constant last, back; shape (horizon,)."""
+    window = len(weights) - 1
+    series = list(past[-window:])
     for _ in range(horizon):
-        series.append(step(np.array(series[-WINDOW:])))
-    return np.array(series[WINDOW:])
+        series.append(float(np.array(series[-window:]) @ weights[:-1] + weights[-1]))
+    return np.array(series[window:])
 
 
 def mean(x: Floats) -> Forecasts:
@@ -36,33 +39,31 @@ def persistence(x: Floats) -> Forecasts:
     return x[TEST.start - 1 : TEST.stop - 1], np.full(TEST.stop - TEST.start, x[TEST.start - 1])
 
 
-def _windows(x: Floats, targets: slice) -> Floats:
-    """The ten values before each target, (N, 10)."""
-    return np.stack([x[t - WINDOW : t] for t in range(targets.start, targets.stop)])
+def _windows(x: Floats, targets: slice, window: int) -> Floats:
+    """The values before each target, (N, window)."""
+    return np.stack([x[t - window : t] for t in range(targets.start, targets.stop)])
 
 
-def _ridge(x: Floats, targets: slice, penalty: float) -> Floats:
-    """Ridge regression (Hoerl and Kennard 1970) of targets on windows; 10 weights, a constant."""
-    windows, y = _windows(x, targets), x[targets]
+def _ridge(x: Floats, targets: slice, window: int, penalty: float) -> Floats:
+    """Ridge regression (Hoerl and Kennard 1970) of targets on windows; weights, then a constant."""
+    windows, y = _windows(x, targets, window), x[targets]
     centre, middle = windows.mean(axis=0), y.mean()
-    gram = (windows - centre).T @ (windows - centre) + penalty * np.eye(WINDOW)
+    gram = (windows - centre).T @ (windows - centre) + penalty * np.eye(window)
     weights = np.linalg.solve(gram, (windows - centre).T @ (y - middle))
     return np.append(weights, middle - centre @ weights)
 
 
-def autoregression(x: Floats) -> Forecasts:
-    """AR(10) by ridge regression, its penalty chosen on the validation targets, fitted on all."""
+def autoregression(x: Floats, window: int = WINDOW) -> Forecasts:
+    """AR by ridge regression, its penalty chosen on the validation targets, fitted on all."""
 
     def valid_error(penalty: float) -> float:
-        weights = _ridge(x, slice(WINDOW, VALID.start), penalty)
-        forecast = _windows(x, VALID) @ weights[:-1] + weights[-1]
+        weights = _ridge(x, slice(window, VALID.start), window, penalty)
+        forecast = _windows(x, VALID, window) @ weights[:-1] + weights[-1]
         return float(((x[VALID] - forecast) ** 2).mean())
 
-    weights = _ridge(x, slice(WINDOW, N_TRAIN), min(RIDGES, key=valid_error))
-    fed = _windows(x, TEST) @ weights[:-1] + weights[-1]
-    past, horizon = x[: TEST.start], TEST.stop - TEST.start
-    free = run_free(lambda window: float(window @ weights[:-1] + weights[-1]), past, horizon)
-    return fed, free
+    weights = _ridge(x, slice(window, N_TRAIN), window, min(RIDGES, key=valid_error))
+    fed = _windows(x, TEST, window) @ weights[:-1] + weights[-1]
+    return fed, run_free(weights, x[: TEST.start], TEST.stop - TEST.start)
 
 
 def _waves(places: Floats) -> Floats:
@@ -95,5 +96,6 @@ def phase_error(forecast: Floats) -> float:
 BASELINES: dict[str, Callable[[Floats], Forecasts]] = {
     "mean": mean,
     "persistence": persistence,
-    "AR(10), ridge": autoregression,
+    f"AR({WINDOW}), ridge": autoregression,
+    f"AR({LONG}), ridge": partial(autoregression, window=LONG),
 }

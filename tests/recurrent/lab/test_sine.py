@@ -58,6 +58,7 @@ def test_run_reports_every_system_and_saves_it(finished: tuple[Path, list[object
         "mean",
         "persistence",
         "AR(10), ridge",
+        "AR(40), ridge",
         "harmonic least squares",
         "noise floor",
         "the sine itself",

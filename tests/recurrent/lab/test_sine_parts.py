@@ -73,7 +73,8 @@ def test_mean_and_persistence_by_hand() -> None:
 
 
 def test_free_run_feeds_back() -> None:
-    assert run_free(lambda w: w[-1] / 2, np.full(12, 8.0), 3).tolist() == [4, 2, 1]
+    weights = np.array([0.0, 0.5, 1.0])  # half the last value, and one
+    assert run_free(weights, np.array([7.0, 8.0, 6.0]), 3).tolist() == [4, 3, 2.5]
 
 
 def test_autoregression_knows_a_clean_sine() -> None:
