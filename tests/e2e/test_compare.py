@@ -58,7 +58,7 @@ def _fits(page: Any) -> bool:
 def _characters(page: Any, view: str, n: int) -> None:
     page.locator(f"#lp-{view}-settings").get_by_role("button", name="Settings").click()
     field = page.locator(f"#lp-{view}-characters input[type=number]")
-    field.fill(str(n))
+    typed(field, str(n))
     field.press("Tab")
 
 
