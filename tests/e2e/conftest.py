@@ -187,7 +187,11 @@ def typed(box: Any, text: str) -> None:
 
 
 def violations(page: Any, axe: str) -> list[str]:
-    """What axe-core finds on the page as it stands, in a line each."""
+    """What axe-core finds on the page once its colours stand still, in a line each."""
+    page.evaluate(
+        "() => Promise.allSettled(document.getAnimations()"
+        ".filter((moving) => moving instanceof CSSTransition).map((moving) => moving.finished))"
+    )
     page.evaluate(axe)
     found = page.evaluate("axe.run(document)")["violations"]
     return [
