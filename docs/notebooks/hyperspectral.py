@@ -17,8 +17,10 @@ from recurrent.lab.report import Done
 out = Path(mkdtemp())
 
 
-def overall_accuracy(scene: str, network: str, steps: int = 60) -> dict[str, float]:
-    settings = Settings(scene=scene, network=network, steps=steps, hidden_size=12, lr=1e-2)
+def overall_accuracy(scene: str, network: str) -> dict[str, float]:
+    settings = Settings(
+        scene=scene, network=network, size=48, share=0.1, steps=100, hidden_size=12, mix=0.0
+    )
     events = list(run(settings, out / scene / network))
     assert isinstance(events[-1], Done)
     rows = events[-1].report.rows
@@ -41,7 +43,7 @@ for scene in ("synthetic-spatial", "synthetic-spectral"):
 # %%
 folder = out / "synthetic-spatial" / "plane"
 drawn = classify_map(folder)
-truth = open_scene(Settings(scene="synthetic-spatial")).labels
+truth = open_scene(Settings(scene="synthetic-spatial", size=48)).labels
 print(f"{(drawn.ids == truth).mean():.1%} of all pixels as in truth: {', '.join(drawn.names)}")
 pictures = [Image.open(folder / name).convert("RGB") for name in ("truth.png", "map-plane.png")]
 side_by_side = Image.new("RGB", (2 * pictures[0].width + 10, pictures[0].height), "white")

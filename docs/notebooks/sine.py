@@ -12,7 +12,8 @@ from recurrent.lab.report import Done, Progress
 from recurrent.lab.sine import Settings, forecast, run
 
 out = Path(mkdtemp())
-for event in run(Settings(n_draws=1, n_members=2, n_updates=60), out):
+settings = Settings(n_draws=1, n_members=2, n_updates=60, lecture_epochs=10)
+for event in run(settings, out):
     if isinstance(event, Done):
         report = event.report
     elif isinstance(event, Progress):

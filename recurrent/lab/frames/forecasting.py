@@ -10,7 +10,7 @@ import numpy.typing as npt
 import torch
 
 from corpora.errors import InputError
-from recurrent.lab.frames.model import WEIGHTS, Digits, NextFrame, load
+from recurrent.lab.frames.model import WEIGHTS, Forecaster, NextFrame, load
 
 Floats = npt.NDArray[np.float32]
 _MOST = 200  # frames; what a network says feeds on itself, and soon means nothing
@@ -57,7 +57,7 @@ def _stamp(folder: Path) -> int:
 
 
 @functools.lru_cache(maxsize=4)
-def _loaded(folder: Path, stamp: int) -> NextFrame | Digits:
+def _loaded(folder: Path, stamp: int) -> NextFrame | Forecaster:
     return load(folder)
 
 

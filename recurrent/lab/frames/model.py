@@ -1,9 +1,9 @@
 """The networks that forecast frames, each with `loss(batch)` for `fit` and `forecast` for a person.
 
-`NextFrame` says after each frame what the next will be and lives on what it said (squares).
-`Digits` is the paper's encoder-forecaster on patches (Moving MNIST). Their rivals: `Lecture`, the
-lecture's network of 76 weights, and `FlatLSTM`, which knows no neighbourhood (Srivastava et al.
-2015). All give probabilities; the loss is the mean binary cross entropy in nats per pixel.
+`NextFrame` says after each frame what the next will be and lives on what it said; `Forecaster` is
+the paper's encoder-forecaster. Their rivals: `Lecture`, the lecture's network of 76 weights, and
+`FlatLSTM`, which knows no neighbourhood (Srivastava et al. 2015). All give probabilities; the loss
+is the mean binary cross entropy in nats per pixel.
 """
 
 from __future__ import annotations
@@ -34,7 +34,7 @@ class ModelShape:
     Attributes
     ----------
     film : str
-        The film it was trained on: "squares" makes a `NextFrame`, "mnist" a `Digits`.
+        The film it was trained on, "squares" or "mnist".
     given : int
         How many frames of a film it is shown before it goes on alone.
     hidden_sizes : sequence of int
@@ -42,6 +42,8 @@ class ModelShape:
     kernel_size : int
     patch : int
         Squares of so many pixels a side become the channels of one place (Shi et al. 2015, 4.1).
+    forecaster : bool
+        Whether it is a `Forecaster`, else a `NextFrame`.
     """
 
     film: str
@@ -49,6 +51,7 @@ class ModelShape:
     hidden_sizes: tuple[int, ...]
     kernel_size: int = 3
     patch: int = 1
+    forecaster: bool = False
 
     def __post_init__(self) -> None:
         if self.film not in ("squares", "mnist"):
@@ -174,7 +177,7 @@ def start_moving(layer: ConvLSTMCell) -> None:
                                middle - down, middle - right] += 2  # fmt: skip
 
 
-class Digits(FrameModel):
+class Forecaster(FrameModel):
     """The encoder-forecaster of Shi et al. (2015) on patches of the frames."""
 
     def __init__(self, shape: ModelShape) -> None:
@@ -271,9 +274,9 @@ def _cut(batch: Batch, given: int) -> tuple[Tensor, Tensor]:
     return batch["frames"][:, :given], batch["truth"][:, given:]
 
 
-def build(shape: ModelShape) -> NextFrame | Digits:
+def build(shape: ModelShape) -> NextFrame | Forecaster:
     """A new network of that shape."""
-    return NextFrame(shape) if shape.film == "squares" else Digits(shape)
+    return Forecaster(shape) if shape.forecaster else NextFrame(shape)
 
 
 def count(model: nn.Module) -> int:
@@ -281,14 +284,14 @@ def count(model: nn.Module) -> int:
     return sum(weight.numel() for weight in model.parameters())
 
 
-def save(model: NextFrame | Digits, shape: ModelShape, folder: Path) -> None:
+def save(model: NextFrame | Forecaster, shape: ModelShape, folder: Path) -> None:
     """Write a network into a folder: weights and shape."""
     folder.mkdir(parents=True, exist_ok=True)
     save_model(model, str(folder / WEIGHTS))
     (folder / SHAPE).write_text(json.dumps(asdict(shape), indent=1) + "\n", encoding="utf-8")
 
 
-def load(folder: Path) -> NextFrame | Digits:
+def load(folder: Path) -> NextFrame | Forecaster:
     """Read what `save` wrote, ready to forecast.
 
     Raises

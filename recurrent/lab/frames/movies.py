@@ -190,17 +190,17 @@ def digits_of(part: str) -> npt.NDArray[np.uint8]:
 
 
 def draw(film: Film, part: str, *key: int) -> tuple[Floats, Floats]:
-    """The movie of a part that a key names.
+    """The movie of a part that a key names, with and without noise, and one frame more.
 
     Returns
     -------
-    frames, truth : arrays, each (T + 1, H, W) for squares and (T, H, W) for digits
-        With noise and without; digits have none.
+    frames, truth : arrays, each (T + 1, H, W)
+        The same for digits, which have no noise.
     """
     random = rng(PARTS.index(part), *key)
     if film.name == "squares":
         return draw_squares(random, film.n_frames)
-    frames = draw_digits(random, digits_of(part), film.n_frames, film.size)
+    frames = draw_digits(random, digits_of(part), film.n_frames + 1, film.size)
     return frames, frames
 
 
@@ -236,15 +236,19 @@ class Movies:
         Returns
         -------
         dict
-            `frames` as they are shown; `truth`, the same without noise; `next`, for squares, what
-            comes after each frame, without noise. `n_targets` counts frames.
+            `frames` as they are shown; `truth`, the same without noise; `next`, what comes after
+            each frame, without noise. `n_targets` counts frames.
         """
         new = epoch if self.part == "train" else 0
         drawn = [draw(self.film, self.part, self.seed, new, int(row)) for row in rows]
         frames, truth = (torch.from_numpy(np.stack(kind)) for kind in zip(*drawn, strict=True))
         n = self.film.n_frames
-        batch = {"frames": frames[:, :n], "truth": truth[:, :n], "n_targets": len(rows) * n}
-        return batch | ({"next": truth[:, 1:]} if self.film.name == "squares" else {})
+        return {
+            "frames": frames[:, :n],
+            "truth": truth[:, :n],
+            "next": truth[:, 1:],
+            "n_targets": len(rows) * n,
+        }
 
 
 def sample_movie(film: str, seed: int) -> Movie:

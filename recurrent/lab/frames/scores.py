@@ -50,7 +50,7 @@ class System:
 
 
 def test_movies(film: Film, n: int) -> dict[str, Floats]:
-    """The test movies, `frames`, `truth` and for squares `next`, each (N, T, H, W)."""
+    """The test movies, `frames`, `truth` and `next`, each (N, T, H, W)."""
     batch = Movies(film, "test", n).batch(np.arange(n), seed=0, epoch=0)
     return {k: v.numpy() for k, v in batch.items() if isinstance(v, Tensor)}
 
@@ -66,7 +66,8 @@ def forecasts(
         frames = torch.from_numpy(movies["frames"][start : start + rows]).to(device)
         with torch.inference_mode(), lower:
             said = model.forecast(frames[:, : film.given], film.horizon)
-            ahead = model.one_step(frames) if isinstance(model, NextFrame | Lecture) else None
+            steps = film.name == "squares" and isinstance(model, NextFrame | Lecture)
+            ahead = model.one_step(frames) if steps else None
         yield said.cpu().numpy(), None if ahead is None else ahead.cpu().numpy()
 
 

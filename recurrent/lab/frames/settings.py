@@ -30,6 +30,7 @@ class Settings:
     hidden_size: int = _setting(0, "channels of each layer; 0: what suits the film")
     kernel_size: int = _setting(0, "side of the convolutions, odd; 0: what suits the film")
     patch: int = _setting(0, "side of the squares of pixels read as one place; 0: what suits")
+    forecaster: bool = _setting(False, "the paper's encoder-forecaster in place of one stack")
     steps: int = _setting(0, "updates; 0: what suits the film")
     minutes: float = _setting(0.0, "train by the clock instead, for so long; 0: by updates")
     batch_size: int = _setting(0, "movies in an update; 0: what suits the film")
@@ -87,7 +88,9 @@ class Settings:
         """The network these settings ask for."""
         own = self.suited()
         hidden_sizes = (own.hidden_size,) * own.n_layer
-        return ModelShape(self.film, self.kind().given, hidden_sizes, own.kernel_size, own.patch)
+        return ModelShape(
+            self.film, self.kind().given, hidden_sizes, own.kernel_size, own.patch, own.forecaster
+        )
 
     def fit(self) -> FitSettings:
         """How it is trained."""
@@ -115,8 +118,8 @@ SUITED: dict[str, dict[str, Any]] = {
         "batch_size": 2, "lr": 3e-3,
     },
     "mnist": {
-        "n_layer": 2, "hidden_size": 64, "kernel_size": 3, "patch": 4, "steps": 400,
-        "batch_size": 8, "lr": 2e-3,
+        "n_layer": 2, "hidden_size": 64, "kernel_size": 3, "patch": 4, "steps": 700,
+        "batch_size": 4, "lr": 2e-3,
     },
 }  # fmt: skip
 

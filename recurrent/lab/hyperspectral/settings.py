@@ -21,11 +21,16 @@ from recurrent.lab.hyperspectral.synthetic import spatial_scene, spectral_scene
 NETWORKS = ("sscl2dnn", "sacl2dnn", "pixel", "plane")
 MADE = {"synthetic-spatial": spatial_scene, "synthetic-spectral": spectral_scene}
 SCENES = ("jasper", *MADE, *PUBLISHED)
+SPLITS = ("blocks", "random")
+PRECISIONS = ("auto", "bf16", "no")
+DEVICES = ("auto", "cpu", "cuda", "mps")
 JASPER_FILE = "jasperRidge2_R198.mat"
 
 
-def _f(default: Any, text: str) -> Any:
-    return field(default=default, metadata={"help": text})
+def _f(default: Any, text: str, *choices: str) -> Any:
+    return field(
+        default=default, metadata={"help": text} | ({"choices": choices} if choices else {})
+    )
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,7 +49,9 @@ class Settings:
     )
     baseline: bool = _f(True, "Train the support vector machines, too.")
     share: float = _f(0.05, "Training pixels, as a share of each class; above 0, at most 0.25.")
-    split: str = _f("blocks", "blocks (no training patch holds a test pixel) or random (it leaks).")
+    split: str = _f(
+        "blocks", "blocks (no training patch holds a test pixel) or random (it leaks).", *SPLITS
+    )
     block: int = _f(10, "Side of a block in pixels.")
     area: float = _f(0.25, "Share of the blocks that training pixels come from, at most 0.5.")
     window: int = _f(5, "Side of the patch around a pixel, odd.")
@@ -64,8 +71,8 @@ class Settings:
     lr: float = _f(1e-2, "Peak learning rate.")
     n_seeds: int = _f(1, "Splits and trainings; the proof takes 5.")
     seed: int = _f(0, "The first seed; it also makes the synthetic scenes.")
-    precision: str = _f("auto", "auto, bf16 or no.")
-    device: str = _f("auto", "auto, cpu, cuda or mps.")
+    precision: str = _f("auto", "auto, bf16 or no.", *PRECISIONS)
+    device: str = _f("auto", "auto, cpu, cuda or mps.", *DEVICES)
 
     def __post_init__(self) -> None:
         if not self.kinds or not set(self.kinds) <= set(NETWORKS):
@@ -73,8 +80,9 @@ class Settings:
                 f"network={self.network!r} must be all, or some of {', '.join(NETWORKS)}"
             )
         for name, allowed in (
-            ("split", ("blocks", "random")),
-            ("precision", ("auto", "bf16", "no")),
+            ("split", SPLITS),
+            ("precision", PRECISIONS),
+            ("device", DEVICES),
         ):
             if getattr(self, name) not in allowed:
                 raise ValueError(

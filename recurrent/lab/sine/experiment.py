@@ -105,7 +105,7 @@ class _Run:
                 max(values),
                 "baseline",
                 LECTURE_VALID,
-                "ours is scaled by the training part alone",
+                f"{self.settings.lecture_epochs} epochs; ours is scaled by the training part alone",
             )
         )
 

@@ -61,10 +61,10 @@ def _fit(settings: Settings, **others: Any) -> FitSettings:
 
 
 def _lecture(settings: Settings) -> Plan:
-    """The notebook's: Adam at 1e-3, 4 windows an update, 70 epochs of 45 updates."""
+    """The notebook's: Adam at 1e-3, 4 windows an update, 45 updates an epoch."""
     fit = _fit(
         settings,
-        steps=70 * 45,
+        steps=settings.lecture_epochs * 45,
         batch_size=4,
         lr=1e-3,
         min_lr_fraction=1.0,
@@ -87,7 +87,7 @@ def _ours(cell: str, settings: Settings) -> Plan:
         settings.hidden_size,
         free_share=0.8,
         warm_up=10,
-        input_noise=0.3,
+        input_noise=0.4,
     )
     fit = _fit(
         settings,
@@ -95,12 +95,12 @@ def _ours(cell: str, settings: Settings) -> Plan:
         batch_size=16,
         lr=0.02,
         min_lr_fraction=0.02,
-        weight_decay=0.01,
+        weight_decay=0.1,
         beta2=0.99,
         eval_every=20,
     )
-    cost = 80 * _COST[cell]
-    return Plan(f"{cell.upper()}, all the past", nets, fit, 80, 20, 0, cost, is_candidate=True)
+    cost = 120 * _COST[cell]
+    return Plan(f"{cell.upper()}, all the past", nets, fit, 120, 40, 0, cost, is_candidate=True)
 
 
 def _short(cell: str, settings: Settings) -> Plan:

@@ -13,8 +13,8 @@ from engine.batching import Batch
 from recurrent.convlstm import ConvLSTMCell
 from recurrent.lab.frames import GPU_RECIPE, Settings, predict
 from recurrent.lab.frames.model import (
-    Digits,
     FlatLSTM,
+    Forecaster,
     FrameModel,
     Lecture,
     ModelShape,
@@ -28,7 +28,7 @@ from recurrent.lab.frames.model import (
 from recurrent.lab.frames.movies import FILMS, Movies
 
 SMALL = ModelShape("squares", 7, (4, 3))
-PATCHED = ModelShape("mnist", 3, (5,), 3, 4)
+PATCHED = ModelShape("mnist", 3, (5,), 3, 4, forecaster=True)
 
 
 def _squares(n: int = 2) -> Batch:
@@ -45,14 +45,14 @@ def _new(name: str) -> tuple[FrameModel, Batch]:
     models: dict[str, tuple[FrameModel, Batch]] = {
         "next": (NextFrame(SMALL), _squares()),
         "patches": (NextFrame(ModelShape("squares", 7, (4,), 3, 2)), _squares()),
-        "digits": (Digits(PATCHED), _digits()),
+        "forecaster": (Forecaster(PATCHED), _digits()),
         "flat": (FlatLSTM(3, 16, 8), _digits()),
         "lecture": (Lecture(7), _squares()),
     }
     return models[name]
 
 
-KINDS = ["next", "patches", "digits", "flat", "lecture"]
+KINDS = ["next", "patches", "forecaster", "flat", "lecture"]
 
 
 @pytest.mark.parametrize("name", KINDS)
@@ -157,7 +157,7 @@ def test_films_that_are_shown_the_truth_are_learnt_from_it() -> None:
 def test_patches_cut_and_join_without_loss() -> None:
     """With a head that passes one hidden channel on, a patch comes back to its own place."""
     torch.manual_seed(0)
-    model = Digits(PATCHED)
+    model = Forecaster(PATCHED)
     with torch.no_grad():
         model.net.head.weight.zero_()
         model.net.head.bias.copy_(torch.arange(16.0))
@@ -238,7 +238,7 @@ def test_the_recipe_for_a_gpu_builds_the_public_network() -> None:
     with torch.device("meta"):
         model = build(GPU_RECIPE.shape())
     gates = [weight.shape for name, weight in model.named_parameters() if "gates.weight" in name]
-    assert [tuple(shape[2:]) for shape in gates] == [(5, 5)] * 8
-    assert [shape[0] for shape in gates] == [512] * 8
+    assert [tuple(shape[2:]) for shape in gates] == [(5, 5)] * 4
+    assert [shape[0] for shape in gates] == [512] * 4
     fitting = GPU_RECIPE.fit()
     assert fitting.steps * fitting.batch_size == 200 * 10_000

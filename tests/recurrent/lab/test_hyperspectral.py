@@ -16,7 +16,7 @@ from corpora.errors import InputError, ModelError
 from recurrent.lab import load as load_experiment
 from recurrent.lab.hyperspectral import Settings, classify_map, open_scene, run
 from recurrent.lab.hyperspectral.maps import ClassMap, colours_of, draw_map
-from recurrent.lab.hyperspectral.networks import KINDS, load
+from recurrent.lab.hyperspectral.networks import KINDS, load, make_network
 from recurrent.lab.hyperspectral.patches import Bands, Patches, TrainingPixels
 from recurrent.lab.hyperspectral.scores import Scores
 from recurrent.lab.hyperspectral.summary import GAIN, MACHINES, rows_of
@@ -134,6 +134,30 @@ def test_training_pixels_are_seen_in_eight_positions() -> None:
     assert 0.1 < noise.std() < 1.2
 
 
+@pytest.mark.parametrize(
+    ("kind", "n_bands", "shape"),
+    [
+        ("sscl2dnn", 198, (198, 6, 33, 3, 5)),
+        ("sscl2dnn", 24, (24, 2, 12, 3, 5)),
+        ("sscl2dnn", 1, (1, 1, 1, 3, 5)),
+        ("sacl2dnn", 198, (198, 1, 198, 3, 5)),
+        ("pixel", 198, (198, 6, 33, 1, 1)),
+        ("plane", 198, (1, 1, 1, 3, 5)),
+    ],
+)
+def test_each_kind_is_given_what_its_name_says(
+    kind: str, n_bands: int, shape: tuple[int, ...]
+) -> None:
+    scene = spectral_scene(24)
+    scene = replace(scene, cube=np.ones((24, 24, n_bands), dtype=np.float32))
+    network, window = make_network(kind, scene, Settings())
+    config = network.config
+    found = config.n_bands, config.group, len(config.starts), config.kernel_size, window
+    assert found == shape
+    asked, _ = make_network("sscl2dnn", scene, Settings(group=9, stride=4))
+    assert (asked.config.group, asked.config.stride) == (min(9, n_bands), min(4, n_bands))
+
+
 # -------------------------------------------------------------------------------------- the whole
 
 
@@ -247,6 +271,7 @@ def test_the_lab_knows_it() -> None:
         ({"network": "cnn"}, "network='cnn' must be all, or some of sscl2dnn, sacl2dnn"),
         ({"network": " , "}, "network=' , ' must be all"),
         ({"split": "fair"}, "split='fair'"),
+        ({"device": "tpu"}, "device='tpu' must be one of auto, cpu"),
         ({"window": 4}, "window=4 must be odd"),
         ({"share": 0.4}, r"share=0\.4"),
         ({"area": 0.01}, r"area=0\.01 must be at least share=0\.05"),

@@ -1,7 +1,5 @@
 from __future__ import annotations
 
-from collections.abc import Iterator
-from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -11,28 +9,13 @@ import torch
 from corpora.errors import InputError, ModelError
 from recurrent.lab import load
 from recurrent.lab.report import Done, Point, Progress, Report, read_report
-from recurrent.lab.sine import Settings, forecast, plans, run
+from recurrent.lab.sine import Settings, forecast, run
 from recurrent.lab.sine.nets import CELLS, Nets, NetsConfig
 from recurrent.lab.sine.reading import fed_truth, running_free
 from recurrent.lab.sine.result import Outcome, choose, rows_of
 from recurrent.lab.sine.series import NOISE_FLOOR, TEST, WINDOW, clean_sine, noisy_sine
 
-TINY = Settings(n_draws=2, n_members=1, hidden_size=2, n_updates=2)
-
-
-@pytest.fixture(scope="module", autouse=True)
-def _short_lecture() -> Iterator[None]:
-    """The lecture's 3,150 updates are cut to 3: what they come to is measured in docs/lab."""
-    with pytest.MonkeyPatch.context() as patch:
-        whole = plans.plans
-
-        def short(settings: Settings) -> list[plans.Plan]:
-            made = whole(settings)
-            made[0] = replace(made[0], fit=replace(made[0].fit, steps=3))
-            return made
-
-        patch.setattr("recurrent.lab.sine.experiment.plans", short)
-        yield
+TINY = Settings(n_draws=2, n_members=1, hidden_size=2, n_updates=2, lecture_epochs=1)
 
 
 def _report(events: list[object]) -> Report:
@@ -115,7 +98,7 @@ def test_stopping_ends_soon_with_what_there_is(tmp_path: Path) -> None:
     def stopped() -> bool:
         nonlocal asked
         asked += 1
-        return asked > 6  # within the first of our networks
+        return asked > 50  # within the first of our networks
 
     report = _report(list(run(TINY, tmp_path, stopped=stopped)))
     assert report.stopped
