@@ -66,8 +66,9 @@ def forecasts(
         frames = torch.from_numpy(movies["frames"][start : start + rows]).to(device)
         with torch.inference_mode(), lower:
             said = model.forecast(frames[:, : film.given], film.horizon)
-            steps = film.name == "squares" and isinstance(model, NextFrame | Lecture)
-            ahead = model.one_step(frames) if steps else None
+            ahead = None
+            if film.name == "squares" and isinstance(model, NextFrame | Lecture):
+                ahead = model.one_step(frames)
         yield said.cpu().numpy(), None if ahead is None else ahead.cpu().numpy()
 
 
