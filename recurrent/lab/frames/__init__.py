@@ -12,7 +12,7 @@ page.
 
 from __future__ import annotations
 
-from recurrent.lab.frames.forecasting import predict
+from recurrent.lab.frames.forecasting import STARTER, predict
 from recurrent.lab.frames.movies import Movie, sample_movie
 from recurrent.lab.frames.pictures import beside, to_gif, to_strip
 from recurrent.lab.frames.run import run
@@ -20,6 +20,7 @@ from recurrent.lab.frames.settings import GPU_RECIPE, Settings
 
 __all__ = [
     "GPU_RECIPE",
+    "STARTER",
     "Movie",
     "Settings",
     "beside",

@@ -13,6 +13,8 @@ from corpora.errors import InputError
 from recurrent.lab.frames.model import WEIGHTS, Forecaster, NextFrame, load
 
 Floats = npt.NDArray[np.float32]
+STARTER = Path(__file__).parent / "starter"
+"""A folder for `predict` that is always here: a network of squares, see its README."""
 _MOST = 200  # frames; what a network says feeds on itself, and soon means nothing
 
 

@@ -11,7 +11,7 @@ import pytest
 from PIL import Image
 
 from recurrent.lab import frames, load
-from recurrent.lab.frames import Settings, predict, sample_movie
+from recurrent.lab.frames import STARTER, Settings, predict, sample_movie
 from recurrent.lab.frames.metrics import iou
 from recurrent.lab.frames.scores import ERROR, ONE_STEP, PER_MOVIE
 from recurrent.lab.report import Done, Point, Progress, Report, read_report
@@ -114,6 +114,15 @@ def test_it_can_be_stopped(after: int, tmp_path: Path) -> None:
     assert read_report(tmp_path).stopped
     # What was learnt until then can be looked at.
     assert predict(tmp_path, sample_movie("squares", 0).frames[:7], 1).shape == (1, 40, 40)
+
+
+def test_the_starter_goes_on_with_squares() -> None:
+    movies = [sample_movie("squares", i) for i in range(5)]
+    future = np.stack([predict(STARTER, movie.frames[:7], 8) for movie in movies])
+    overlap = iou(future, np.stack([movie.truth[7:] for movie in movies]))
+    assert overlap[0] > 0.8
+    assert overlap[-1] > 0.5
+    assert sum(path.stat().st_size for path in STARTER.iterdir()) < 1_000_000
 
 
 def test_it_is_an_experiment_of_the_lab() -> None:
