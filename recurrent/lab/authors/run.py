@@ -17,8 +17,8 @@ from transformers import PreTrainedTokenizerFast
 from corpora.letters import load_pairs
 from corpora.mirror import require_mirror
 from engine.tokenizers import train_bpe
-from recurrent.lab.authors.batches import Stretches, encode_all
-from recurrent.lab.authors.corpus import Collection
+from recurrent.lab.authors.batches import Ids, Stretches, encode_all
+from recurrent.lab.authors.corpus import Collection, Passage
 from recurrent.lab.authors.folders import read_folder
 from recurrent.lab.authors.letter_books import read_letters
 from recurrent.lab.authors.meter import Calibration, Meter
@@ -30,7 +30,6 @@ from recurrent.lab.authors.metrics import (
 )
 from recurrent.lab.authors.model import AuthorNet, Shape, logits_of
 from recurrent.lab.authors.ngrams import TRIALS, NGrams, tune
-from recurrent.lab.authors.phrases import frequent_phrases
 from recurrent.lab.authors.replies import ask_replies
 from recurrent.lab.authors.scores import (
     CHANCE,
@@ -267,14 +266,16 @@ def _variant(
         variant,
         settings.n_pairs,
     )
-    ids = encode_all(tokenizer, [p.text for p in collection.train])
-    valid_ids = encode_all(tokenizer, [p.text for p in collection.valid])
-    phrases = frequent_phrases(ids, shape.vocab_size, shape.n_pairs)
-    model = AuthorNet(shape, settings.dropout, settings.seed, phrases)
+    model = AuthorNet(shape, settings.dropout, settings.seed)
+
+    def stretches(passages: list[Passage], *, drawn: bool) -> Stretches:
+        ids: list[Ids] = encode_all(tokenizer, [p.text for p in passages])
+        return Stretches(passages, ids, drawn=drawn)
+
     learning = train(
         model,
-        Stretches(collection.train, ids, drawn=True),
-        Stretches(collection.valid, valid_ids, drawn=False),
+        stretches(list(collection.train), drawn=True),
+        stretches(list(collection.valid), drawn=False),
         settings,
         curve=f"validation loss, {lstm(variant)}",
         stopped=state.stopped,

@@ -12,7 +12,7 @@ from engine.fit import fit
 from engine.fit_settings import FitSettings
 from recurrent.lab.authors.batches import PAD, WINDOW, Stretches, padded, windows
 from recurrent.lab.authors.corpus import Passage
-from recurrent.lab.authors.model import AuthorNet, Shape, frequent_pairs, logits_of, turned
+from recurrent.lab.authors.model import AuthorNet, Shape, logits_of, pairs, turned
 
 
 def _ids(*lengths: int) -> list[np.ndarray]:
@@ -40,17 +40,15 @@ def test_both_directions_are_those_of_torch() -> None:
     expected = []
     for row, n in zip(range(3), lengths.tolist(), strict=True):
         real = y[row, :n]  # (n, 2 * 4)
-        bag = model.bag_head(model.embedding(ids[row, :n]).sum(0) / n**0.5)
-        onward, back = real[:, :4], real[:, 4:]
-        pooled = torch.cat([onward.mean(0), onward.amax(0), back.mean(0), back.amax(0)])
-        expected.append(model.head(pooled) + bag)
-    torch.testing.assert_close(model(ids, lengths), torch.stack(expected))
+        bag = model.embedding(ids[row, :n]).sum(0) / n**0.5
+        parts = [real[:, :4].mean(0), real[:, :4].amax(0), real[:, 4:].mean(0), real[:, 4:].amax(0)]
+        expected.append(torch.cat([*parts, bag]))
+    torch.testing.assert_close(model(ids, lengths), model.head(torch.stack(expected)))
 
 
 @pytest.mark.parametrize("variant", ["forward", "reversed", "bidirectional"])
 def test_padding_changes_nothing_and_every_weight_learns(variant: str) -> None:
-    keys = frequent_pairs(_ids(30, 30), 20, 11)
-    model = AuthorNet(Shape(20, 3, 5, 4, variant, n_pairs=11), seed=3, pair_keys=keys).eval()
+    model = AuthorNet(Shape(20, 3, 5, 4, variant, n_pairs=11), seed=3).eval()
     short = torch.tensor([[3, 4, 5]])
     longer = torch.tensor([[3, 4, 5, PAD, PAD, 7]])
     length = torch.tensor([3])
@@ -58,7 +56,7 @@ def test_padding_changes_nothing_and_every_weight_learns(variant: str) -> None:
     model.train()
     ids, lengths = padded(_ids(30, 30))
     model.loss({"input_ids": ids, "lengths": lengths, "labels": torch.tensor([0, 1])}).backward()
-    assert len([*model.parameters()]) == (14 if variant == "bidirectional" else 10)
+    assert len([*model.parameters()]) == (12 if variant == "bidirectional" else 8)
     assert all(p.grad is not None and p.grad.abs().sum() > 0 for p in model.parameters())
 
 
@@ -74,22 +72,13 @@ def test_a_reversed_network_reads_what_a_forward_one_reads_turned() -> None:
     torch.testing.assert_close(back(ids, lengths), forward(turned(ids, lengths), lengths))
 
 
-def test_frequent_pairs_have_embeddings_of_their_own() -> None:
-    texts = [np.array(t) for t in ([1, 2, 1, 2], [1, 2, 3], [2, 3, 4])]
-    # (1, 2) and (2, 3) are in two texts each, the others in one: there the lower goes first.
-    keys = frequent_pairs(texts, 10, 3)
-    assert keys.tolist() == [12, 21, 23]
-    assert frequent_pairs(texts, 10, 6).tolist() == [12, 21, 23, 34, 100, 101]
-    model = AuthorNet(Shape(10, 3, 5, 4, n_pairs=3), pair_keys=keys)
-    alone, added = model.embedding.weight, model.pair_embedding.weight
-    embedded = model.embed(torch.tensor([[2, 1, 2, 3, 4, 0]]))[0]
-    assert added[0].abs().sum() == 0
-    for t, (piece, row) in enumerate([(2, 0), (1, 2), (2, 1), (3, 3), (4, 0), (0, 0)]):
-        torch.testing.assert_close(embedded[t], alone[piece] + added[row])
-    with pytest.raises(ValueError, match="vocab_size=70000 is too large"):
-        frequent_pairs(texts, 70_000, 3)
-    with pytest.raises(ValueError, match="must be 4 in number"):
-        AuthorNet(Shape(10, 3, n_pairs=4), pair_keys=keys)
+def test_pairs_know_the_piece_before() -> None:
+    rows = pairs(torch.tensor([[5, 6, 5, 6], [6, 6, 9, 0]]), 1000)
+    assert rows[0, 1] == rows[0, 3]
+    assert rows[0, 1] != rows[1, 1]
+    assert rows.min() >= 0
+    every = pairs(torch.randint(0, 2048, (50, 100)), 7)
+    assert sorted(set(every.flatten().tolist())) == [*range(7)]
 
 
 def test_wrong_arguments_are_named() -> None:
