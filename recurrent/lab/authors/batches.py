@@ -14,8 +14,14 @@ from engine.batching import Batch, rng
 from engine.tokenizers import encode_text
 from recurrent.lab.authors.corpus import Passage
 
-WINDOW = 256  # pieces read at once; about a thousand characters
-STRETCHES = (64, 128, 192, 256)  # pieces of a training stretch: short letters are asked about too
+WINDOW = 320  # pieces read at once; a little more than a thousand characters
+STRETCHES = (
+    64,
+    128,
+    192,
+    256,
+    256,
+)  # pieces of a training stretch: short letters are asked about too
 _PAD_TO = 32  # few lengths: a kernel is prepared for each
 PAD = 0  # the end-of-text token, which no text can produce
 

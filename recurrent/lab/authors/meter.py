@@ -16,7 +16,6 @@ from typing import Any
 
 import numpy as np
 import numpy.typing as npt
-import torch
 from safetensors import SafetensorError
 from safetensors.torch import load_file, save_file
 from scipy.special import softmax
@@ -159,9 +158,10 @@ class Meter:
         """Write the folder `load_meter` reads; `about` is kept beside the rest."""
         folder.mkdir(parents=True, exist_ok=True)
         weights = {
-            name: tensor.detach().to("cpu", torch.bfloat16).contiguous()
+            name: tensor.detach().cpu().contiguous()
             for name, tensor in self.model.state_dict().items()
         }
+        weights = {n: t.bfloat16() if t.is_floating_point() else t for n, t in weights.items()}
         save_file(weights, folder / WEIGHTS)
         self.tokenizer.save_pretrained(str(folder))
         content = {
@@ -220,7 +220,7 @@ def load_meter(folder: Path | None = None) -> Meter:
         )
         model = AuthorNet(shape)
         weights = load_file(folder / WEIGHTS)
-        model.load_state_dict({name: tensor.float() for name, tensor in weights.items()})
+        model.load_state_dict(weights)  # bf16 becomes fp32 as it is copied
         tokenizer = load_tokenizer(folder)
         return Meter(model.eval(), tokenizer, about["classes"], calibration, about["names"])
     except (OSError, ValueError, KeyError, TypeError, RuntimeError, SafetensorError) as problem:

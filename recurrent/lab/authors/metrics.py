@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 import numpy as np
 import numpy.typing as npt
-from scipy.optimize import minimize_scalar
+from scipy.optimize import minimize, minimize_scalar
 from scipy.special import log_softmax
 
 Floats = npt.NDArray[np.float64]
@@ -73,6 +73,24 @@ def fit_temperature(logits: Floats, labels: Labels) -> float:
         method="bounded",
     )
     return float(np.exp(found.x))
+
+
+def fit_scales(both: Floats, labels: Labels) -> tuple[float, float]:
+    """What to multiply two systems' logits (2, N, V) by, so that their sum fits the labels best.
+
+    Returns
+    -------
+    (float, float)
+        From 0.01 to 100 each.
+    """
+
+    def loss(logs: Floats) -> float:
+        first, second = np.exp(np.clip(logs, np.log(0.01), np.log(100)))
+        return negative_log_likelihood(first * both[0] + second * both[1], labels, 1.0)
+
+    best = minimize(loss, np.zeros(2), method="Nelder-Mead", options={"maxiter": 200})
+    first, second = np.exp(np.clip(best.x, np.log(0.01), np.log(100)))
+    return float(first), float(second)
 
 
 def calibration_error(probabilities: Floats, labels: Labels, n_bins: int = 10) -> float:

@@ -1,10 +1,11 @@
-"""The classifier: an LSTM over the pieces of a text, forward, backward or both, pooled over time.
+"""The classifier: an LSTM over the pieces of a text, and beside it a linear model of its phrases.
 
-    ids (B, T) -> embeddings (B, T, E) -> LSTM per direction (B, T, H) -> mean and maximum over T,
-    and the mean embedding -> logits (B, V), V being the authors
+    ids (B, T) -> embeddings (B, T, E) -> LSTM per direction (B, T, H) -> mean and maximum over T
+    and the sum of the embeddings -> logits (B, V), V being the authors
+    ids (B, T) -> TF-IDF of pieces and frequent pairs of pieces -> logits (B, V), to be added
 
-An embedding is that of the piece and, from a hashed table, that of the piece with the one before it
-(Joulin et al. 2017): phrases are a habit that a small LSTM learns too slowly from so few letters.
+The linear part may be left out: then this is the LSTM alone. "Wide and deep" (Cheng et al. 2016):
+a habit of two words is learnt by a linear model from a few letters, by an LSTM only from many.
 The lecture kept the last state; pooling lets every word speak (Collobert et al. 2011 for the
 maximum). The backward direction reads the text turned around within its own length, so padding
 comes last for both and no kernel needs to know of it. Bidirectional: Schuster and Paliwal (1997).
@@ -24,6 +25,7 @@ from torch import Tensor, nn
 from engine.batching import Batch
 from recurrent.fused import run_layer
 from recurrent.lab.authors.batches import PAD, Ids, padded, windows
+from recurrent.lab.authors.phrases import LinearPart, Phrases
 from recurrent.lab.authors.settings import VARIANTS
 
 SMOOTHING = 0.1  # of the training labels (Szegedy et al. 2016): some passages are mislabelled
@@ -38,10 +40,10 @@ class Shape:
 
     vocab_size: int
     n_classes: int
-    embedding_size: int = 48
-    hidden_size: int = 80
+    embedding_size: int = 32
+    hidden_size: int = 72
     variant: str = "bidirectional"
-    n_pairs: int = 0  # rows of the hashed table of pairs of pieces; 0 for none
+    n_pairs: int = 0  # the pairs of pieces the linear model knows; 0 for no linear model
 
     def __post_init__(self) -> None:
         if self.n_pairs < 0:
@@ -65,14 +67,6 @@ def turned(x: Tensor, lengths: Tensor) -> Tensor:
     return x[rows, torch.where(back >= 0, back, places)]
 
 
-def pairs(ids: Tensor, n_pairs: int) -> Tensor:
-    """For each piece, the row of a hashed table for it and the one before it: (B, T) -> (B, T)."""
-    before = F.pad(ids, (1, 0))[:, :-1]
-    # Two odd numbers of no meaning; their product with any two ids stays far below 2**63.
-    mixed = before * 1_000_003 + ids * 998_244_353
-    return (mixed ^ (mixed >> 15)) % n_pairs
-
-
 class AuthorNet(nn.Module):
     """A recurrent text classifier; see the top of the file.
 
@@ -83,19 +77,22 @@ class AuthorNet(nn.Module):
         On the embeddings and on the pooled states.
     seed : int
         Fixes the first weights.
+    phrases : Phrases, optional
+        What the linear model knows; without them they are still to be loaded.
     """
 
-    def __init__(self, shape: Shape, dropout: float = 0.0, seed: int = 0) -> None:
+    def __init__(
+        self, shape: Shape, dropout: float = 0.0, seed: int = 0, phrases: Phrases | None = None
+    ) -> None:
         super().__init__()
         self.shape = shape
+        self.linear: LinearPart | None = None
+        if shape.n_pairs:
+            self.linear = LinearPart(shape.vocab_size, shape.n_pairs, shape.n_classes, phrases)
         with torch.random.fork_rng(devices=[]):
             torch.manual_seed(seed)
             self.embedding = nn.Embedding(shape.vocab_size, shape.embedding_size)
             nn.init.normal_(self.embedding.weight, std=0.3)
-            self.pair_embedding: nn.Embedding | None = None
-            if shape.n_pairs:
-                self.pair_embedding = nn.Embedding(shape.n_pairs, shape.embedding_size)
-                nn.init.normal_(self.pair_embedding.weight, std=0.1)
             # Named apart from nn.Module's own "forward".
             directions = [d for d in (ONWARD, BACK) if shape.variant in (_READS[d], VARIANTS[2])]
             self.layers = nn.ModuleDict(
@@ -109,7 +106,22 @@ class AuthorNet(nn.Module):
         self.dropout = nn.Dropout(dropout)
 
     def forward(self, ids: Tensor, lengths: Tensor) -> Tensor:
-        """Logits (B, V) of ids (B, T), of which the first `lengths` (B,) are read in each row.
+        """Logits (B, V) of ids (B, T), of which the first `lengths` (B,) are read in each row."""
+        recurrent, linear = self.both(ids, lengths)
+        return recurrent + linear
+
+    def both(self, ids: Tensor, lengths: Tensor) -> tuple[Tensor, Tensor]:
+        """What the LSTM says and what the linear part adds, logits (B, V) each."""
+        recurrent = self.recurrent(ids, lengths)
+        if self.linear is None:
+            return recurrent, torch.zeros_like(recurrent)
+        return recurrent, self.linear(ids, self._real(ids, lengths))
+
+    def _real(self, ids: Tensor, lengths: Tensor) -> Tensor:
+        return torch.arange(ids.shape[1], device=ids.device) < lengths[:, None]  # (B, T)
+
+    def recurrent(self, ids: Tensor, lengths: Tensor) -> Tensor:
+        """What the LSTM says, logits (B, V).
 
         Raises
         ------
@@ -123,10 +135,7 @@ class AuthorNet(nn.Module):
         if self.training:
             ids = ids.masked_fill(torch.rand(ids.shape, device=ids.device) < PIECES_HIDDEN, PAD)
         embedded = self.embedding(ids)  # (B, T, E)
-        if self.pair_embedding is not None:
-            embedded = embedded + self.pair_embedding(pairs(ids, self.shape.n_pairs))
-        real = torch.arange(ids.shape[1], device=ids.device) < lengths[:, None]  # (B, T)
-        outside = ~real[:, :, None]
+        outside = ~self._real(ids, lengths)[:, :, None]
         pooled = []
         for name, layer in self.layers.items():
             read = embedded if name == ONWARD else turned(embedded, lengths)
@@ -136,33 +145,52 @@ class AuthorNet(nn.Module):
             pooled.append(y.float().masked_fill(outside, 0).sum(1) / lengths[:, None])
             pooled.append(y.float().masked_fill(outside, -1).amax(1))  # no state is below -1
         # Divided by the root, a sum of many independent vectors keeps the size of one.
-        bag = embedded.masked_fill(outside, 0).sum(1) / lengths[:, None].sqrt()  # (B, E)
-        logits: Tensor = self.head(self.dropout(torch.cat([*pooled, bag], dim=1)))  # (B, V)
-        return logits
+        pooled.append(embedded.masked_fill(outside, 0).sum(1) / lengths[:, None].sqrt())  # (B, E)
+        logits: Tensor = self.head(self.dropout(torch.cat(pooled, dim=1)))  # (B, V)
+        return logits.float()
 
     def loss(self, batch: Batch) -> Tensor:
-        """Mean cross entropy in nats over the batch; labels are smoothed while training."""
-        logits = self(batch["input_ids"], batch["lengths"])
+        """Mean cross entropy in nats of the LSTM alone; labels are smoothed while training."""
+        recurrent = self.recurrent(batch["input_ids"], batch["lengths"])
         smoothing = SMOOTHING if self.training else 0.0
-        return F.cross_entropy(logits.float(), batch["labels"], label_smoothing=smoothing)
+        return F.cross_entropy(recurrent, batch["labels"], label_smoothing=smoothing)
+
+    @torch.no_grad()
+    def scale(self, recurrent: float, linear: float) -> None:
+        """Multiply what each part says, once and for all."""
+        for weight in self.head.parameters():
+            weight.mul_(recurrent)
+        if self.linear is not None:
+            for weight in self.linear.parameters():
+                weight.mul_(linear)
 
 
 def logits_of(
     model: AuthorNet, texts: Sequence[Ids], batch_size: int = 64
 ) -> npt.NDArray[np.float64]:
     """The logits (N, V) of whole texts: each window's, averaged by the windows' lengths."""
+    parts = both_logits_of(model, texts, batch_size)
+    summed: npt.NDArray[np.float64] = parts.sum(axis=0)
+    return summed
+
+
+def both_logits_of(
+    model: AuthorNet, texts: Sequence[Ids], batch_size: int = 64
+) -> npt.NDArray[np.float64]:
+    """As `logits_of`, the LSTM's and the linear part's apart, (2, N, V)."""
     cut = [(i, window) for i, ids in enumerate(texts) for window in windows(ids)]
     cut.sort(key=lambda each: len(each[1]))
     device = model.embedding.weight.device
-    total = np.zeros((len(texts), model.shape.n_classes))
+    total = np.zeros((2, len(texts), model.shape.n_classes))
     was_training = model.training
     model.eval()
     with torch.inference_mode():
         for start in range(0, len(cut), batch_size):
             part = cut[start : start + batch_size]
             ids, lengths = padded([window for _, window in part])
-            logits = model(ids.to(device), lengths.to(device)).double().cpu().numpy()
-            for (i, window), row in zip(part, logits, strict=True):
-                total[i] += row * (len(window) / len(texts[i]))
+            both = torch.stack(model.both(ids.to(device), lengths.to(device)))
+            for place, (i, window) in enumerate(part):
+                share = len(window) / len(texts[i])
+                total[:, i] += both[:, place].double().cpu().numpy() * share
     model.train(was_training)
     return total

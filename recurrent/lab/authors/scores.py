@@ -23,11 +23,17 @@ from recurrent.lab.report import Figure, Point, Row, Series
 LENGTHS = (125, 250, 500)  # characters of a passage, besides the whole
 LECTURE = {"reversed LSTM": 0.8758, "bidirectional LSTM": 0.8824}
 NGRAMS, CHANCE = "character n-grams", "always the same author"
+LINEAR = "linear part alone: pieces and pairs of pieces"
 
 
 def lstm(variant: str) -> str:
     """The name of a variant in the report."""
     return f"{variant} LSTM"
+
+
+def whole(variant: str) -> str:
+    """The name of a variant with its linear part in the report: this is the voice meter."""
+    return f"{lstm(variant)} with its linear part"
 
 
 def beginnings(passages: Sequence[Passage], length: int) -> list[str]:
@@ -77,7 +83,9 @@ def mixed(ours: Answers, theirs: Answers, labels: Labels, length: int) -> Answer
         return mean
 
     answers = Answers(
-        f"ensemble: {ours.system} and n-grams", "ours", f"weight of the LSTM {w:.1f}, by validation"
+        f"ensemble of the {ours.system} and the {theirs.system}",
+        "ours",
+        f"weights {w:.1f} and {1 - w:.1f}, by validation",
     )
     answers.test = {n: both(ours.test[n], theirs.test[n]) for n in ours.test}
     if ours.other_book is not None and theirs.other_book is not None:
@@ -88,9 +96,9 @@ def mixed(ours: Answers, theirs: Answers, labels: Labels, length: int) -> Answer
 def rows(answers: Answers, collection: Collection, imdb: bool) -> list[Row]:
     """Accuracy, macro-F1, top-3, the other book, and accuracy by characters read."""
     system, kind = answers.system, answers.kind
-    labels, whole = labels_of(collection.test), max(answers.test)
+    labels, full = labels_of(collection.test), max(answers.test)
     n = len(collection.classes)
-    scores = answers.test[whole]
+    scores = answers.test[full]
     counts = confusion(scores.argmax(axis=1), labels, n)
     lecture = LECTURE.get(system)
     note = answers.note

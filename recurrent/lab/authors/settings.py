@@ -30,16 +30,16 @@ class Settings:
     variants: tuple[str, ...] = field(
         default=VARIANTS, metadata={"help": "forward, reversed, bidirectional: which are trained"}
     )
-    vocab_size: int = field(default=2048, metadata={"help": "BPE pieces"})
+    vocab_size: int = field(default=4096, metadata={"help": "BPE pieces"})
     n_pairs: int = field(
-        default=6144, metadata={"help": "rows of the hashed table of pairs of pieces; 0: none"}
+        default=4864, metadata={"help": "pairs of pieces the linear part knows; 0: no such part"}
     )
-    embedding_size: int = field(default=48, metadata={"help": "width of a piece's embedding"})
-    hidden_size: int = field(default=80, metadata={"help": "units of each direction"})
-    dropout: float = field(default=0.4, metadata={"help": "share of activations left out"})
-    epochs: int = field(default=6, metadata={"help": "passes over the training passages"})
+    embedding_size: int = field(default=32, metadata={"help": "width of a piece's embedding"})
+    hidden_size: int = field(default=72, metadata={"help": "units of each direction"})
+    dropout: float = field(default=0.2, metadata={"help": "share of activations left out"})
+    epochs: int = field(default=12, metadata={"help": "passes over the training passages"})
     batch_size: int = field(default=32, metadata={"help": "passages in one update"})
-    lr: float = field(default=4e-3, metadata={"help": "peak learning rate"})
+    lr: float = field(default=8e-3, metadata={"help": "peak learning rate"})
     n_trials: int = field(default=4, metadata={"help": "settings the n-gram baseline may try"})
     seed: int = field(default=0, metadata={"help": "fixes passages, weights and order"})
     device: str = field(default="auto", metadata={"help": "auto, cpu, cuda or mps"})
